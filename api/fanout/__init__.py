@@ -1,0 +1,1 @@
+"""Speed: bytes to whoever listens now, through Redis. Knows nothing of PostgreSQL."""

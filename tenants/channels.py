@@ -1,0 +1,15 @@
+"""Names of Redis channels: built here and nowhere else, from internal numbers only."""
+
+from tenants.scope import Scope
+
+PREFIX = "rl1"
+
+
+def room_channel(scope: Scope, room: int) -> str:
+    """Name a room's channel; the braces keep all that concerns one room in one slot of a Redis Cluster."""
+    return f"{PREFIX}:{{{scope.app:x}.{room:x}}}"
+
+
+def probe_channel(process: int) -> str:
+    """Name the channel on which a process listens for its own publications."""
+    return f"{PREFIX}:probe:{{{process:x}}}"

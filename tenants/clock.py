@@ -1,0 +1,13 @@
+"""The wall clock, for what people read and tokens state. It orders nothing."""
+
+from datetime import UTC, datetime
+
+
+def now() -> datetime:
+    """Tell the present moment in UTC."""
+    return datetime.now(UTC)
+
+
+def to_rfc3339(moment: datetime) -> str:
+    """Write a moment as RFC 3339 in UTC with milliseconds, as every surface shows times."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

@@ -1,0 +1,70 @@
+"""Refusals: one class for each code, with its status and the way out.
+
+ServiceError
+├── Unauthenticated            unauthenticated
+├── Forbidden                  forbidden
+├── NotFound                   not_found (and its kin in api.errors)
+├── Unavailable                unavailable
+└── api.errors                 the refusals of chat
+
+A code never changes its meaning. `openapi/errors.json` lists them all and is made from these classes.
+"""
+
+from typing import ClassVar
+
+
+class ServiceError(Exception):
+    """A refusal with a stable `code`, an HTTP `status` and a sentence that names the way out."""
+
+    code: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Something failed on our side; retry with the same key."
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        pointer: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        """Refuse; `pointer` is a JSON pointer into the request, `retry_after_s` when to try again."""
+        super().__init__(detail or self.title)
+        self.detail = detail
+        self.pointer = pointer
+        self.retry_after_s = retry_after_s
+
+
+class Unauthenticated(ServiceError):
+    """No credential, or one that does not hold: missing, malformed, expired, revoked or of another app."""
+
+    code = "unauthenticated"
+    status = 401
+    title = "Send a valid API key or user token as `Authorization: Bearer …`."
+
+
+class Forbidden(ServiceError):
+    """The caller is known and the thing is visible to it, but this it may not do."""
+
+    code = "forbidden"
+    status = 403
+    title = "This credential may not do that."
+
+
+class NotFound(ServiceError):
+    """Nothing here goes by that name; a thing of another app answers exactly the same."""
+
+    code = "not_found"
+    status = 404
+    title = "Nothing here goes by that name."
+
+
+class Unavailable(ServiceError):
+    """The database cannot be reached or answers too slowly; nothing is known to have happened."""
+
+    code = "unavailable"
+    status = 503
+    title = "Not possible right now; retry after the stated time with the same idempotency key."
+
+    def __init__(self, detail: str | None = None, *, retry_after_s: float = 1.0) -> None:
+        """Refuse for now; a retry after `retry_after_s` seconds is safe under the same key."""
+        super().__init__(detail, retry_after_s=retry_after_s)

@@ -1,0 +1,53 @@
+"""Scope and caller: everything stored, cached, published or logged is keyed by them."""
+
+from dataclasses import dataclass
+
+from tenants.ids import THE_APP, AppId, KeyNumber, TenantId, UserId, UserNumber, app_name
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One isolated chat world: an app of a tenant."""
+
+    tenant: TenantId
+    app: AppId
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user of the scope that it travels with."""
+
+    number: UserNumber
+    id: UserId
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, in which scope.
+
+    A user's token gives `user` alone. An API key gives `key`, and `user` too when it names the user as whom it acts:
+    such a caller writes in the user's name with the rights of the app's server.
+    """
+
+    scope: Scope
+    user: User | None = None
+    key: KeyNumber | None = None
+
+    @property
+    def is_server(self) -> bool:
+        """Whether an API key vouches for this caller."""
+        return self.key is not None
+
+    @property
+    def sender(self) -> UserNumber:
+        """The number under which this caller's writes are kept: its user's, or the app's own."""
+        return THE_APP if self.user is None else self.user.number
+
+    def log_fields(self) -> dict[str, str | int]:
+        """Name the caller for a log line, without any secret."""
+        fields: dict[str, str | int] = {"app": app_name(self.scope.app)}
+        if self.user is not None:
+            fields["user"] = self.user.number
+        if self.key is not None:
+            fields["key"] = self.key
+        return fields
