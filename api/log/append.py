@@ -1,13 +1,13 @@
 """The one call that commits a batch to the logs of its rooms, and what it answers for each item."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol
 
 import asyncpg
 
-from api.ids import Epoch, RoomNumber, Seq
+from api.ids import RoomNumber, Seq
+from api.log.epochs import Epochs
 from api.log.event import Event, Kind
 from tenants.clock import to_rfc3339
 from tenants.ids import AppId, UserNumber
@@ -46,6 +46,9 @@ class Outcome(IntEnum):
     MESSAGE_NOT_FOUND = 8
     SEQ_CONFLICT = 9
     HELD = 11
+    """Somebody else holds the room's row; nothing was decided."""
+    POISON = 12
+    """PostgreSQL itself refused the row; said by the lane, which found it by halving."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,25 +89,12 @@ class Answer:
     """
 
     outcome: Outcome
-    event: Event | None = field(default=None)
-
-
-class KnowsEpochs(Protocol):
-    """Turns the ordinals that rows carry into epochs."""
-
-    @property
-    def newest(self) -> Epoch:
-        """The epoch in which this process writes."""
-        ...
-
-    def by_ordinal(self, ordinal: int) -> Epoch:
-        """Give the epoch of a row; raises KeyError if this process has not read it yet."""
-        ...
+    event: Event | None = None
 
 
 async def append(
     connection: "asyncpg.Connection[asyncpg.Record]",
-    epochs: KnowsEpochs,
+    epochs: Epochs,
     items: Sequence[Item],
     *,
     skip_held: bool,
@@ -144,7 +134,7 @@ async def append(
     return answers
 
 
-def _answer(item: Item, row: asyncpg.Record, epochs: KnowsEpochs) -> Answer:
+def _answer(item: Item, row: asyncpg.Record, epochs: Epochs) -> Answer:
     outcome = Outcome(row["outcome"])
     if row["seq"] is None or outcome is Outcome.KEY_REUSED:
         return Answer(outcome)

@@ -1,0 +1,295 @@
+"""Reading logs: who may open a room and where it stands, a room's snapshot, events after a place.
+
+Always the primary, always by (app, room), one statement each.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from api.ids import Epoch, RoomId, RoomNumber, Seq
+from api.log.epochs import Epochs
+from api.log.event import Event, Kind
+from tenants.clock import to_rfc3339
+from tenants.ids import AppId, UserId, UserNumber
+from tenants.postgres import Postgres
+
+MEMBERS_IN_SNAPSHOT = 100
+MESSAGES_IN_SNAPSHOT = 100
+
+# Where a room stands, and how the asker stands to it: for many askers at once.
+DOORS = """
+SELECT q.ord, r.room, r.private, r.head_seq, r.floor_seq,
+       m.role, m.joined_seq, m.joined_at, m.visible_from, m.read_seq,
+       (SELECT e.epoch FROM events e
+         WHERE e.app_id = q.app AND e.room = r.room AND e.seq = q.cursor_seq) AS cursor_epoch,
+       CASE WHEN q.cursor_seq IS NULL THEN
+         ARRAY(SELECT ROW (o.user_id, o.read_seq) FROM members o
+                WHERE o.app_id = q.app AND o.room = r.room AND o.read_seq > 0
+                ORDER BY o.joined_seq LIMIT 100) END AS reads
+  FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[])
+       WITH ORDINALITY AS q(app, room_id, user_number, cursor_seq, ord)
+  JOIN rooms r ON r.app_id = q.app AND r.room_id = q.room_id AND r.deleted_at IS NULL
+  LEFT JOIN members m ON m.app_id = q.app AND m.room = r.room AND m.user_number = q.user_number
+"""
+SNAPSHOT = """
+SELECT r.room_id, r.private, r.name, r.data, r.head_seq, r.head_number, r.floor_seq, r.member_count,
+       r.updated_seq, r.created_at, r.updated_at, r.deleted_at,
+       (SELECT e.epoch FROM events e
+         WHERE e.app_id = r.app_id AND e.room = r.room AND e.seq = r.head_seq) AS epoch,
+       ARRAY(SELECT ROW (m.user_number, m.user_id, m.role, m.joined_seq, m.joined_at)
+               FROM members m WHERE m.app_id = r.app_id AND m.room = r.room
+              ORDER BY m.joined_seq LIMIT $3) AS members,
+       ARRAY(SELECT ROW (c.seq, l.seq, l.number, l.epoch, l.kind, l.at, l.facts, l.body, l.target)
+               FROM events c JOIN events l
+                 ON l.app_id = c.app_id AND l.room = c.room AND l.seq = coalesce(c.latest, c.seq)
+              WHERE c.app_id = r.app_id AND c.room = r.room AND c.number > r.head_number - $4
+              ORDER BY c.number) AS messages
+  FROM rooms r WHERE r.app_id = $1 AND r.room = $2
+"""
+EVENTS = """
+SELECT e.app_id, e.room, e.seq, e.number, e.epoch, e.kind, e.target, e.subject, e.private, e.facts, e.body, e.at
+  FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS q(app, room, since)
+ CROSS JOIN LATERAL (SELECT * FROM events e WHERE e.app_id = q.app AND e.room = q.room AND e.seq >= q.since
+                      ORDER BY e.seq LIMIT $4) AS e
+ ORDER BY e.app_id, e.room, e.seq
+"""
+# The head of each room, and the epoch of the event at the place where its reader believes to stand.
+HEADS = """
+SELECT q.app, q.room, r.head_seq,
+       (SELECT e.epoch FROM events e
+         WHERE e.app_id = q.app AND e.room = q.room AND e.seq = q.seq) AS epoch_there
+  FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS q(app, room, seq)
+  LEFT JOIN rooms r ON r.app_id = q.app AND r.room = q.room
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A user's membership in a room, as it stood when it was read."""
+
+    role: str
+    joined_seq: Seq
+    joined_at: str
+    visible_from: Seq
+    read_seq: Seq
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Who wants to open which room, and from where."""
+
+    app: AppId
+    room_id: RoomId
+    user: UserNumber | None
+    cursor_seq: Seq | None
+    """The seq of the cursor that was brought; None for a fresh opening, which reads others' read cursors too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where a room stood at one moment, and how the asker stood to it."""
+
+    room: RoomNumber
+    private: bool
+    head: Seq
+    floor: Seq
+    membership: Membership | None
+    cursor_epoch: int | None
+    """The epoch's ordinal of the event at the asked seq; None if there is no such event."""
+    reads: dict[UserId, Seq]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRow:
+    """A member as a snapshot lists it."""
+
+    number: UserNumber
+    id: UserId
+    role: str
+    joined_seq: Seq
+    joined_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoomRow:
+    """What a room's row says of it."""
+
+    name: str
+    data: str
+    private: bool
+    created_at: str
+    updated_seq: Seq
+    updated_at: str
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A room at one seq, read in one statement: equal to the fold of its log up to there."""
+
+    room_id: RoomId
+    room: RoomRow
+    seq: Seq
+    epoch: Epoch
+    floor: Seq
+    members: list[MemberRow]
+    member_count: int
+    messages: list[tuple[Seq, Event]]
+    """The last messages, oldest first: by the seq of their creation, each with the newest event about it."""
+    message_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A room's head, and which epoch wrote the event at a place that was asked about."""
+
+    app: AppId
+    room: RoomNumber
+    head: Seq | None
+    epoch_there: int | None
+
+
+class Reader:
+    """Reads the logs of one database."""
+
+    def __init__(self, postgres: Postgres, epochs: Epochs) -> None:
+        """Read through the pool of `postgres`; all methods raise `Unavailable` when it is out of reach."""
+        self._postgres = postgres
+        self._epochs = epochs
+
+    async def doors(self, asks: Sequence[Ask]) -> list[Door | None]:
+        """Tell for each ask where its room stands; None where no such room is."""
+        rows = await self._postgres.fetch(
+            DOORS,
+            [ask.app for ask in asks],
+            [ask.room_id for ask in asks],
+            [ask.user for ask in asks],
+            [ask.cursor_seq for ask in asks],
+        )
+        doors: list[Door | None] = [None] * len(asks)
+        for row in rows:
+            doors[row["ord"] - 1] = _door(row)
+        return doors
+
+    async def snapshot(self, app: AppId, room: RoomNumber) -> Snapshot | None:
+        """Read a room whole, with its last 100 messages and first 100 members; None if there never was one."""
+        rows = await self._postgres.fetch(
+            SNAPSHOT, app, room, MEMBERS_IN_SNAPSHOT, MESSAGES_IN_SNAPSHOT
+        )
+        return self._snapshot(app, room, rows[0]) if rows else None
+
+    async def events(
+        self, places: Sequence[tuple[AppId, RoomNumber, Seq]], *, limit: int
+    ) -> list[Event]:
+        """Give the events of each room from a seq on, *that one included*, `limit` for each, by room and seq.
+
+        The event at the seq itself is the anchor: who asks compares its epoch with what they hold.
+        """
+        rows = await self._postgres.fetch(
+            EVENTS,
+            [app for app, _, _ in places],
+            [room for _, room, _ in places],
+            [seq for _, _, seq in places],
+            limit,
+        )
+        return [self.event(row) for row in rows]
+
+    async def standings(
+        self, places: Sequence[tuple[AppId, RoomNumber, Seq]]
+    ) -> list[Standing]:
+        """Tell each room's head, and whose epoch wrote the event at the given seq."""
+        rows = await self._postgres.fetch(
+            HEADS,
+            [app for app, _, _ in places],
+            [room for _, room, _ in places],
+            [seq for _, _, seq in places],
+        )
+        return [
+            Standing(row["app"], row["room"], row["head_seq"], row["epoch_there"]) for row in rows
+        ]
+
+    def event(self, row: asyncpg.Record) -> Event:
+        """Make an event of a row that carries the columns of `EVENTS`."""
+        return Event(
+            app=row["app_id"],
+            room=row["room"],
+            seq=row["seq"],
+            epoch=self._epochs.by_ordinal(row["epoch"]),
+            kind=Kind(row["kind"]),
+            at=to_rfc3339(row["at"]),
+            facts=row["facts"],
+            body=row["body"],
+            number=row["number"],
+            target=row["target"],
+            subject=row["subject"],
+            private=row["private"],
+        )
+
+    def _snapshot(self, app: AppId, room: RoomNumber, row: asyncpg.Record) -> Snapshot:
+        return Snapshot(
+            room_id=row["room_id"],
+            room=RoomRow(
+                name=row["name"],
+                data=row["data"],
+                private=row["private"],
+                created_at=to_rfc3339(row["created_at"]),
+                updated_seq=row["updated_seq"],
+                updated_at=to_rfc3339(row["updated_at"]),
+                deleted=row["deleted_at"] is not None,
+            ),
+            seq=row["head_seq"],
+            epoch=self._epochs.by_ordinal(row["epoch"]),
+            floor=row["floor_seq"],
+            members=[
+                MemberRow(number, user_id, role, joined_seq, to_rfc3339(joined_at))
+                for number, user_id, role, joined_seq, joined_at in row["members"]
+            ],
+            member_count=row["member_count"],
+            messages=[self._message(app, room, message) for message in row["messages"]],
+            message_count=row["head_number"],
+        )
+
+    def _message(
+        self,
+        app: AppId,
+        room: RoomNumber,
+        message: tuple[Any, ...],
+    ) -> tuple[Seq, Event]:
+        created, seq, number, epoch, kind, at, facts, body, target = message
+        event = Event(
+            app=app,
+            room=room,
+            seq=seq,
+            epoch=self._epochs.by_ordinal(epoch),
+            kind=Kind(kind),
+            at=to_rfc3339(at),
+            facts=facts,
+            body=body,
+            number=number,
+            target=target,
+        )
+        return created, event
+
+
+def _door(row: asyncpg.Record) -> Door:
+    membership = None
+    if row["role"] is not None:
+        membership = Membership(
+            role=row["role"],
+            joined_seq=row["joined_seq"],
+            joined_at=to_rfc3339(row["joined_at"]),
+            visible_from=row["visible_from"],
+            read_seq=row["read_seq"],
+        )
+    return Door(
+        room=row["room"],
+        private=row["private"],
+        head=row["head_seq"],
+        floor=row["floor_seq"],
+        membership=membership,
+        cursor_epoch=row["cursor_epoch"],
+        reads=dict(tuple(pair) for pair in row["reads"] or ()),
+    )
