@@ -2,8 +2,12 @@
 
 ServiceError
 ├── BadRequest                 bad_request
+├── UserRequired               user_required
+├── MethodNotAllowed           method_not_allowed
+├── UnsupportedMediaType       unsupported_media_type
+├── NoKeysInBrowsers           api_key_in_browser
 ├── RoomNotFound               room_not_found
-├── UserNotFound               user_not_found
+├── RoomIdTaken                room_id_taken
 ├── MessageNotFound            message_not_found
 ├── NotAMember                 not_a_member
 ├── NotAllowed                 not_allowed
@@ -25,18 +29,51 @@ class BadRequest(ServiceError):
     title = "The request is not of the documented shape; the pointer says where."
 
 
+class UserRequired(ServiceError):
+    """This is done in a user's name, and an API key must say in whose."""
+
+    code = "user_required"
+    status = 400
+    title = "Name the user in whose name you write: the header Roomlog-As, or `as` in a frame."
+
+
+class MethodNotAllowed(ServiceError):
+    """The path is known, the method is not."""
+
+    code = "method_not_allowed"
+    status = 405
+    title = "This path does not take that method."
+
+
+class UnsupportedMediaType(ServiceError):
+    """Bodies are JSON."""
+
+    code = "unsupported_media_type"
+    status = 415
+    title = "Send JSON, with `Content-Type: application/json`."
+
+
+class NoKeysInBrowsers(ServiceError):
+    """An API key came with an Origin header: every visitor of that page can read it. Revoke it."""
+
+    code = "api_key_in_browser"
+    status = 403
+    title = "API keys are for servers. This one came from a browser: revoke it, and use user tokens there."
+
+
+class RoomIdTaken(ServiceError):
+    """A room of that id exists and is closed to this caller."""
+
+    code = "room_id_taken"
+    status = 409
+    title = "A room with this id exists already and is private to others; choose another id."
+
+
 class RoomNotFound(NotFound):
     """No such room for this caller: never made, deleted, private to others, or another app's."""
 
     code = "room_not_found"
     title = "No such room for this caller."
-
-
-class UserNotFound(NotFound):
-    """No user of this app has that id; make it with `PUT /v1/users/{id}`."""
-
-    code = "user_not_found"
-    title = "No such user in this app; make it with PUT /v1/users/{id}."
 
 
 class MessageNotFound(NotFound):

@@ -3,7 +3,8 @@
 ServiceError
 ├── Unauthenticated            unauthenticated
 ├── Forbidden                  forbidden
-├── NotFound                   not_found (and its kin in api.errors)
+├── NotFound                   not_found
+│   └── UserNotFound           user_not_found (others of its kin in api.errors)
 ├── Unavailable                unavailable
 └── api.errors                 the refusals of chat
 
@@ -56,6 +57,13 @@ class NotFound(ServiceError):
     code = "not_found"
     status = 404
     title = "Nothing here goes by that name."
+
+
+class UserNotFound(NotFound):
+    """No user of this app has that id; make it with `PUT /v1/users/{id}`."""
+
+    code = "user_not_found"
+    title = "No such user in this app; make it with PUT /v1/users/{id}."
 
 
 class Unavailable(ServiceError):

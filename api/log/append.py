@@ -12,7 +12,7 @@ from api.log.event import Event, Kind
 from tenants.clock import to_rfc3339
 from tenants.ids import AppId, UserNumber
 
-# The arrays stand in the order of `append_v1` in migrations/sql/0001_append.sql.
+# The arrays stand in the order of `append_v1` in migrations/sql/0001_2_append.sql.
 APPEND = """
 SELECT ord, outcome, seq, number, epoch, at FROM append_v1(
     $1, $2, $3, $4::bigint[], $5::bigint[], $6::smallint[], $7::bigint[], $8::bytea[], $9::bytea[],
@@ -71,9 +71,9 @@ class Item:
     expected: Seq | None = None
     """What `updated_seq` (of a message or room) or `joined_seq` (of a member) must still be; None: whatever it is."""
     private: bool | None = None
-    """On room events: whether only members may read from here on."""
+    """See `Event.private`; `state` says it too."""
     state: str | None = None
-    """JSON for the row that member and room events change: `user, role, from_join` or `name, data, private`."""
+    """JSON for the row that member and room events change: `user, role, private` or `name, data, private`."""
 
     @property
     def size_bytes(self) -> int:

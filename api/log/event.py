@@ -65,7 +65,7 @@ class Event:
     subject: UserNumber | None = None
     """The user whom this adds or removes."""
     private: bool | None = None
-    """On `room.*`: whether only members may read from here on."""
+    """On `room.*`: whether only members may read from here on. On `member.added`: whether they may not read what came before."""
 
     @property
     def place(self) -> Place:
@@ -97,6 +97,11 @@ def event_json(event: Event, room_id: RoomId) -> str:
     )
 
 
+def changed_room_facts(facts: str, created_at: str) -> str:
+    """Give the facts of a `room.updated` or `room.deleted`."""
+    return f'{facts},"created_at":"{created_at}"'
+
+
 def hidden_json(event: Event, room_id: RoomId) -> str:
     """Write what a member sees of an event about a message older than the history they may read: its place alone."""
     return (
@@ -105,13 +110,16 @@ def hidden_json(event: Event, room_id: RoomId) -> str:
     )
 
 
-def message_facts(sender: UserId, original: Event | None = None) -> str:
-    """Give the facts of a message event; edits and deletions name the `original` that they are about."""
-    if original is None:
-        return f'"sender":"{sender}"'
+def created_facts(sender: UserId) -> str:
+    """Give the facts of a `message.created`."""
+    return f'"sender":"{sender}"'
+
+
+def changed_facts(original: Event) -> str:
+    """Give the facts of an edit or deletion: all that `original`, the `message.created`, was born with and stated."""
     return (
         f'"id":"{write_message_id(original.place)}","seq":{original.seq},"number":{original.number},'
-        f'"created_at":"{original.at}","sender":"{sender}"'
+        f'"created_at":"{original.at}",{original.facts}'
     )
 
 
@@ -121,7 +129,7 @@ def member_facts(user_id: UserId, role: str) -> str:
 
 
 def room_facts(room_id: RoomId, *, name: str, private: bool, data: str) -> str:
-    """Give the facts of a room event; `data` is JSON text, and what the customer chose besides."""
+    """Give the facts of a `room.created`; `data` is JSON text. Later ones add `created_at` by `changed_room_facts`."""
     return (
         f'"id":"{room_id}","name":{msgspec.json.encode(name).decode()},'
         f'"private":{"true" if private else "false"},"data":{data}'

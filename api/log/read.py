@@ -42,7 +42,7 @@ SELECT r.room_id, r.private, r.name, r.data, r.head_seq, r.head_number, r.floor_
        ARRAY(SELECT ROW (m.user_number, m.user_id, m.role, m.joined_seq, m.joined_at)
                FROM members m WHERE m.app_id = r.app_id AND m.room = r.room
               ORDER BY m.joined_seq LIMIT $3) AS members,
-       ARRAY(SELECT ROW (c.seq, l.seq, l.number, l.epoch, l.kind, l.at, l.facts, l.body, l.target)
+       ARRAY(SELECT ROW (c.seq, c.number, l.seq, l.epoch, l.kind, l.at, l.facts, l.body, l.target)
                FROM events c JOIN events l
                  ON l.app_id = c.app_id AND l.room = c.room AND l.seq = coalesce(c.latest, c.seq)
               WHERE c.app_id = r.app_id AND c.room = r.room AND c.number > r.head_number - $4
@@ -114,6 +114,15 @@ class MemberRow:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageRow:
+    """A message as it stands: the seq and number of its creation, and the newest event about it."""
+
+    seq: Seq
+    number: int
+    latest: Event
+
+
+@dataclass(frozen=True, slots=True)
 class RoomRow:
     """What a room's row says of it."""
 
@@ -137,8 +146,8 @@ class Snapshot:
     floor: Seq
     members: list[MemberRow]
     member_count: int
-    messages: list[tuple[Seq, Event]]
-    """The last messages, oldest first: by the seq of their creation, each with the newest event about it."""
+    messages: list[MessageRow]
+    """The last messages, oldest first."""
     message_count: int
 
 
@@ -248,30 +257,31 @@ class Reader:
                 for number, user_id, role, joined_seq, joined_at in row["members"]
             ],
             member_count=row["member_count"],
-            messages=[self._message(app, room, message) for message in row["messages"]],
+            messages=[
+                message_row(app, room, message, self._epochs) for message in row["messages"]
+            ],
             message_count=row["head_number"],
         )
 
-    def _message(
-        self,
-        app: AppId,
-        room: RoomNumber,
-        message: tuple[Any, ...],
-    ) -> tuple[Seq, Event]:
-        created, seq, number, epoch, kind, at, facts, body, target = message
-        event = Event(
-            app=app,
-            room=room,
-            seq=seq,
-            epoch=self._epochs.by_ordinal(epoch),
-            kind=Kind(kind),
-            at=to_rfc3339(at),
-            facts=facts,
-            body=body,
-            number=number,
-            target=target,
-        )
-        return created, event
+
+def message_row(
+    app: AppId, room: RoomNumber, row: Sequence[Any], epochs: Epochs
+) -> MessageRow:
+    """Make a message of the columns (seq, number) of its creation and those of its newest event."""
+    created, number, seq, epoch, kind, at, facts, body, target = row
+    latest = Event(
+        app=app,
+        room=room,
+        seq=seq,
+        epoch=epochs.by_ordinal(epoch),
+        kind=Kind(kind),
+        at=to_rfc3339(at),
+        facts=facts,
+        body=body,
+        number=number if seq == created else None,
+        target=target,
+    )
+    return MessageRow(created, number, latest)
 
 
 def _door(row: asyncpg.Record) -> Door:

@@ -33,7 +33,7 @@ class Fold:
         }
         self.member_count = snapshot.member_count
         self.messages: dict[Seq, str] = {
-            created: state_json(event) for created, event in snapshot.messages
+            message.seq: state_json(message.latest) for message in snapshot.messages
         }
         self.message_count = snapshot.message_count
 

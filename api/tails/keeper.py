@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import heapq
 import itertools
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -263,11 +263,6 @@ class Keeper:
     def _look_at_parking(self, live: LiveRoom) -> None:
         if live.parking.is_overdue(asyncio.get_running_loop().time()):
             self._want(live, "hole")
-
-    def on_gap(self, channels: Collection[str]) -> None:
-        """Note that events on these channels may have been missed: all heads must be verified before LIVE."""
-        del channels
-        self.gap_seen = True
 
     def on_heads(self, heads: Iterable[tuple[AppId, RoomNumber, Seq]], *, grace: bool) -> None:
         """Take what the audit saw. With `grace`, a room is repaired when it is behind at two looks in a row."""

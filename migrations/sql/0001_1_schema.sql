@@ -112,7 +112,7 @@ CREATE TABLE events (
     target       bigint,            -- seq of the message that this edits or deletes
     subject      bigint,            -- user number that this adds or removes
     latest       bigint,            -- on message.created: seq of the newest event about it, when there is one
-    private      boolean,           -- on room.*: whether only members may read from here on
+    private      boolean,           -- on room.*: only members may read from here on; on member.added: not what came before
     facts        text NOT NULL,
     body         text,              -- NULL: redacted; '': this kind has none
     key_hash     bytea NOT NULL,

@@ -140,7 +140,7 @@ BEGIN
         ELSIF item.kind = 11 THEN
             INSERT INTO members (app_id, room, user_number, user_id, role, joined_seq, joined_at, visible_from)
             VALUES (item.app, item.room, item.subject, item.state ->> 'user', item.state ->> 'role', seq, v_at,
-                    CASE WHEN (item.state ->> 'from_join')::boolean THEN seq ELSE 0 END);
+                    CASE WHEN (item.state ->> 'private')::boolean THEN seq ELSE 0 END);
             held.member_count := held.member_count + 1;
         ELSIF item.kind = 12 THEN
             DELETE FROM members m

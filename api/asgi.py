@@ -1,0 +1,157 @@
+"""The two ASGI services of a process: the public one, and the internal one for health, metrics and the operator."""
+
+from typing import Any
+
+from litestar import Litestar, Response, Router, asgi, get
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.types import Message, Receive, Scope, Send
+
+from api.cursors.routes import ROUTES as CURSORS
+from api.edge import health
+from api.edge.auth import provide_caller, provide_key
+from api.edge.health import Readiness, Ready
+from api.edge.problems import HANDLERS, REQUEST_ID_HEADER, new_request_id
+from api.keys.routes import ROUTES as KEYS
+from api.members.routes import ROUTES as MEMBERS
+from api.members.routes import provide_member_doors
+from api.messages.routes import ROUTES as MESSAGES
+from api.operator.routes import ROUTES as OPERATOR
+from api.operator.routes import guard_operator
+from api.rooms.routes import ROUTES as ROOMS
+from api.subscriptions.websocket import WebSocketShell
+from api.telemetry import CONTENT_TYPE, Metrics
+from api.tokens.routes import ROUTES as TOKENS
+from api.users.routes import ROUTES as USERS
+from api.wiring import Wiring
+
+NOUNS = [*TOKENS, *KEYS, *USERS, *ROOMS, *MEMBERS, *MESSAGES, *CURSORS]
+
+
+def build_service(wiring: Wiring) -> Litestar:
+    """Build the public service: REST, and the WebSocket beneath it on plain ASGI."""
+    shell = WebSocketShell(wiring.around, wiring.connections, wiring.authority)
+
+    @asgi("/v1/connect", is_mount=True)
+    async def connect(scope: Scope, receive: Receive, send: Send) -> None:
+        await shell(scope, receive, send)
+
+    return Litestar(
+        [connect, *NOUNS],
+        dependencies={
+            "caller": Provide(provide_caller),
+            "key": Provide(provide_key),
+            "member_doors": Provide(provide_member_doors),
+            "authority": _given(wiring.authority),
+            "postgres": _given(wiring.postgres),
+            "lanes": _given(wiring.lanes),
+            "directory": _given(wiring.directory),
+            "pages": _given(wiring.pages),
+            "pepper": _given(wiring.pepper),
+            "epochs": _given(wiring.epochs),
+        },
+        exception_handlers=HANDLERS,
+        before_send=[_name_request],
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+def build_internal(wiring: Wiring) -> Litestar:
+    """Build the internal service: never to be reachable from outside."""
+    metrics = Metrics(lambda: _counters(wiring), lambda: _gauges(wiring))
+
+    @get("/metrics", operation_id="metrics")
+    async def show_metrics() -> Response[bytes]:
+        """Give the figures of this process."""
+        return Response(metrics.text(), media_type=CONTENT_TYPE)
+
+    def readiness() -> Ready:
+        return _readiness(wiring)
+
+    return Litestar(
+        [*health.ROUTES, show_metrics, Router("/", route_handlers=OPERATOR, guards=[guard_operator])],
+        dependencies={
+            "postgres": _given(wiring.postgres),
+            "pepper": _given(wiring.pepper),
+            "readiness": _given(readiness),
+        },
+        state=State({"operator_token": wiring.settings.operator_token}),
+        exception_handlers=HANDLERS,
+        before_send=[_name_request],
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+def _given(thing: Any) -> Provide:  # noqa: ANN401 - anything that handlers ask for by name
+    return Provide(lambda: thing, sync_to_thread=False)
+
+
+async def _name_request(message: Message, scope: Scope) -> None:
+    """Give every answer an id that it can be asked about by."""
+    if message["type"] != "http.response.start":
+        return
+    headers = list(message["headers"])
+    if all(name != REQUEST_ID_HEADER.encode() for name, _ in headers):
+        headers.append((REQUEST_ID_HEADER.encode(), new_request_id().encode()))
+        message["headers"] = headers
+    del scope
+
+
+def _readiness(wiring: Wiring) -> Ready:
+    age_s = wiring.audit.age_s
+    draining = wiring.connections.is_draining
+    return Ready(
+        ready=not wiring.audit.is_stale and not draining,
+        mode=wiring.audit.mode.value,
+        audit_age_ms=None if age_s == float("inf") else round(age_s * 1000),
+        epoch=wiring.epochs.newest.ordinal,
+        draining=draining,
+        connections=len(wiring.connections),
+    )
+
+
+def _counters(wiring: Wiring) -> dict[str, float | dict[str, float]]:
+    lanes = [lane.counts for lane in wiring.lanes.lanes]
+    delivery = wiring.around.counts
+    return {
+        "invariant_violations": delivery.invariant_violations,
+        "append_calls": sum(lane.calls for lane in lanes),
+        "append_items": sum(lane.items for lane in lanes),
+        "append_halvings": sum(lane.halvings for lane in lanes),
+        "append_parked": sum(lane.parked for lane in lanes),
+        "append_unknown": sum(lane.unknown for lane in lanes),
+        "published": wiring.publisher.published,
+        "publish_dropped": wiring.publisher.dropped,
+        "publish_failed": wiring.publisher.failed,
+        "payloads_received": wiring.listener.received,
+        "payloads_strange": wiring.keeper.counts.strange_payloads,
+        "redis_reconnects": wiring.listener.reconnects,
+        "audit_looks": wiring.audit.looks,
+        "audit_repairs": dict(wiring.keeper.counts.repairs),
+        "tails_opened": wiring.keeper.counts.opened,
+        "tails_forked": wiring.keeper.counts.forked,
+        "door_statements": wiring.doors.statements,
+        "events_delivered": delivery.events,
+        "snapshots": delivery.snapshots,
+        "resumes": delivery.resumes,
+        "resets": delivery.resets,
+        "revocations": delivery.revocations,
+        "catch_ups": delivery.catch_ups,
+    }
+
+
+def _gauges(wiring: Wiring) -> dict[str, float | dict[str, float]]:
+    return {
+        "connections": len(wiring.connections),
+        "subscriptions": wiring.connections.readings,
+        "rooms_open": len(wiring.keeper),
+        "lane_queue": sum(lane.open_items for lane in wiring.lanes.lanes),
+        "audit_age_seconds": wiring.audit.age_s,
+        "degraded": float(wiring.audit.mode.value == "degraded"),
+        "epoch": wiring.epochs.newest.ordinal,
+    }
+
+
+__all__ = ["Readiness", "build_internal", "build_service"]

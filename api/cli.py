@@ -1,0 +1,83 @@
+"""`roomlog-server`: the operator's verbs. The only reader of the environment."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from api.dev import DevFailed, DevOptions, run_dev
+from api.embedded import NoServer
+from api.migrate import migrate
+from api.operator.commands import add_verbs
+from api.serve import PortTaken, serve
+from api.settings import BadSettings, Settings
+from api.telemetry import set_up_logs
+from tenants.errors import ServiceError
+from tenants.schema import SchemaMismatch
+
+MIGRATIONS = Path("migrations")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a verb and give its exit status; what is wrong is said in one line."""
+    options = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return run(options)
+    except (BadSettings, SchemaMismatch, PortTaken, NoServer, DevFailed, FileNotFoundError) as error:
+        print(f"roomlog-server: {error}", file=sys.stderr)  # noqa: T201
+    except ServiceError as error:
+        print(f"roomlog-server: {error.code}: {error}", file=sys.stderr)  # noqa: T201
+    except BaseExceptionGroup as group:
+        # A listener or task of the service has failed: its own log line has said how.
+        print(f"roomlog-server: {group.exceptions[0]!r}", file=sys.stderr)  # noqa: T201
+    except KeyboardInterrupt:
+        return 130
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="roomlog-server", description="A multi-tenant chat API.")
+    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+
+    dev = verbs.add_parser("dev", help="run on private servers, migrated and seeded")
+    dev.add_argument("--port", type=int, default=8080)
+    dev.add_argument("--data", type=Path, default=Path(".data"), help="where everything is kept")
+    dev.add_argument("--workers", type=int, default=1)
+    dev.add_argument("--migrations", type=Path, default=MIGRATIONS)
+    dev.set_defaults(run=_dev)
+
+    serving = verbs.add_parser("serve", help="run the service; settings come from the environment")
+    serving.add_argument("--workers", type=int, help="processes; ROOMLOG_WORKERS otherwise")
+    serving.set_defaults(run=_serve)
+
+    migrating = verbs.add_parser("migrate", help="bring the database to the newest schema")
+    migrating.add_argument("--folder", type=Path, default=MIGRATIONS)
+    migrating.set_defaults(run=_migrate)
+
+    add_verbs(verbs, lambda: Settings.read(os.environ))
+    return parser
+
+
+def _dev(options: argparse.Namespace) -> int:
+    wish = DevOptions(options.port, options.data, options.workers, options.migrations)
+    return run_dev(wish, dict(os.environ))
+
+
+def _serve(options: argparse.Namespace) -> int:
+    environ = dict(os.environ)
+    if options.workers is not None:
+        environ["ROOMLOG_WORKERS"] = str(options.workers)
+    settings = Settings.read(environ)
+    set_up_logs(settings.log_level)
+    return serve(settings, environ)
+
+
+def _migrate(options: argparse.Namespace) -> int:
+    url = os.environ.get("DATABASE_URL")
+    if url is None:
+        raise BadSettings("DATABASE_URL is missing: say which database to migrate.")
+    migrate(url, options.folder)
+    print("The database is at the newest schema.")  # noqa: T201
+    return 0

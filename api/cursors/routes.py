@@ -1,0 +1,35 @@
+"""Read cursors by REST."""
+
+from typing import Any
+
+from litestar import Request, Response, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from api.author import author
+from api.cursors.schemas import ReadCursor
+from api.cursors.store import move_read_cursor
+from api.edge.body import read_body
+from api.edge.json import json_struct
+from api.names import room_id as checked
+from api.rooms.store import get_room
+from tenants.postgres import Postgres
+from tenants.scope import Caller
+
+
+@put("/v1/rooms/{room_id:str}/read", operation_id="putReadCursor")
+async def put_read_cursor(
+    request: Request[Any, Any, Any],
+    room_id: FromPath[str],
+    caller: NamedDependency[Caller],
+    postgres: NamedDependency[Postgres],
+) -> Response[bytes]:
+    """Say how far one has read; a cursor never moves back."""
+    reader = author(caller)
+    wish = await read_body(request, ReadCursor)
+    room = await get_room(postgres, caller, checked(room_id))
+    seq = await move_read_cursor(postgres, caller.scope, room.number, reader.number, wish.seq)
+    return json_struct(ReadCursor(seq))
+
+
+ROUTES = [put_read_cursor]

@@ -1,0 +1,40 @@
+"""Custom data: JSON objects of the customer's own, checked at the edge, then stored and shown as they came."""
+
+import msgspec
+
+from api.errors import BadRequest
+
+MAX_BYTES = 8 * 1024
+MAX_DEPTH = 32
+EMPTY = msgspec.Raw(b"{}")
+
+
+def custom_text(raw: msgspec.Raw, pointer: str) -> str:
+    """Give a custom object as compact JSON text; raises `BadRequest` unless it is an object within the limits.
+
+    At most 8 KiB as it came, 32 levels, numbers that fit a double or 64 bits.
+    """
+    text = bytes(raw)
+    if len(text) > MAX_BYTES:
+        raise BadRequest(f"Custom data is at most {MAX_BYTES} bytes of JSON.", pointer=pointer)
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BadRequest(
+            "Custom data holds a number out of range or a lone surrogate.", pointer=pointer
+        ) from error
+    if not isinstance(value, dict):
+        raise BadRequest("Custom data is a JSON object.", pointer=pointer)
+    _refuse_depth(value, MAX_DEPTH, pointer)
+    return msgspec.json.format(text, indent=-1).decode()
+
+
+def _refuse_depth(value: object, levels: int, pointer: str) -> None:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**64:
+        raise BadRequest("Integers in custom data fit 64 bits.", pointer=pointer)
+    if not isinstance(value, (dict, list)):
+        return
+    if levels == 0:
+        raise BadRequest(f"Custom data is nested at most {MAX_DEPTH} deep.", pointer=pointer)
+    for inner in value.values() if isinstance(value, dict) else value:
+        _refuse_depth(inner, levels - 1, pointer)

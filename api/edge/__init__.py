@@ -1,0 +1,1 @@
+"""HTTP in, HTTP out: credentials, bodies, problems. No rule of chat."""

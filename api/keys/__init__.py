@@ -1,0 +1,1 @@
+"""API keys and signing keys of an app."""

@@ -1,0 +1,81 @@
+"""The one call that makes a room, with its first members, or finds the one there is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import asyncpg
+
+from api.ids import RoomId, RoomNumber
+from api.log.append import STALE_EPOCH
+from api.log.epochs import Epochs
+from api.log.event import member_facts, room_facts
+from tenants.errors import Unavailable
+from tenants.postgres import Postgres
+from tenants.scope import Scope, User
+
+# The arguments stand in the order of `create_room_v1` in migrations/sql/0001_2_append.sql.
+CREATE = """
+SELECT outcome, room FROM create_room_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+                                         $12::bigint[], $13::text[], $14::text[], $15::text[])
+"""
+
+
+class Made(IntEnum):
+    """What became of the wish for a room."""
+
+    NEW = 1
+    REPLAYED = 2
+    KEY_REUSED = 3
+    EXISTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class NewRoom:
+    """A room as it is to begin."""
+
+    id: RoomId
+    name: str
+    private: bool
+    data: str
+    members: Sequence[tuple[User, str]]
+    """The first members with their roles, in the order of their joining."""
+
+
+async def create_room(
+    postgres: Postgres,
+    epochs: Epochs,
+    scope: Scope,
+    creator: int,
+    room: NewRoom,
+    *,
+    key_hash: bytes,
+    request_hash: bytes,
+) -> tuple[Made, RoomNumber]:
+    """Make a room, all of it or nothing; `creator` has a space of idempotency keys for rooms. Raises `Unavailable`."""
+    newest = epochs.newest
+    users = [user for user, _ in room.members]
+    try:
+        rows = await postgres.fetch(
+            CREATE,
+            newest.ordinal,
+            newest.tag,
+            scope.app,
+            room.id,
+            room.private,
+            room.name,
+            room.data,
+            creator,
+            key_hash,
+            request_hash,
+            room_facts(room.id, name=room.name, private=room.private, data=room.data),
+            [user.number for user in users],
+            [user.id for user in users],
+            [role for _, role in room.members],
+            [member_facts(user.id, role) for user, role in room.members],
+        )
+    except asyncpg.PostgresError as error:
+        if error.sqlstate == STALE_EPOCH:
+            raise Unavailable(retry_after_s=1.0) from error
+        raise
+    return Made(rows[0]["outcome"]), RoomNumber(rows[0]["room"])

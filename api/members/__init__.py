@@ -1,0 +1,1 @@
+"""Members: who belongs to a room, and as what."""

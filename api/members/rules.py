@@ -1,0 +1,21 @@
+"""Who may bring whom into a room, and out of it. Pure."""
+
+from api.log.append import Needs
+from tenants.ids import UserNumber
+from tenants.scope import Caller
+
+
+def needs_to_add(caller: Caller) -> Needs:
+    """Say what must hold of who adds a member or changes a role."""
+    return Needs.NOTHING if caller.is_server else Needs.ADMIN
+
+
+def needs_to_remove(caller: Caller, user: UserNumber) -> Needs:
+    """Say what must hold of who removes a member; anybody may leave."""
+    leaves = caller.user is not None and caller.user.number == user
+    return Needs.NOTHING if caller.is_server or leaves else Needs.ADMIN
+
+
+def needs_to_join(caller: Caller) -> Needs:
+    """Say what must hold of who joins: public rooms are open to the app's users."""
+    return Needs.NOTHING if caller.is_server else Needs.PUBLIC_ROOM

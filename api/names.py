@@ -1,0 +1,28 @@
+"""The syntax of ids that customers choose."""
+
+import re
+
+from api.errors import BadRequest
+from api.ids import RoomId
+from tenants.ids import UserId
+
+MAX_ID_LENGTH = 128
+_ID = re.compile(r"[A-Za-z0-9_.~:@+-]{1,128}", re.ASCII)
+
+
+def room_id(text: str, pointer: str | None = None) -> RoomId:
+    """Give back a well-formed room id; raises `BadRequest` for any other text."""
+    return RoomId(_checked(text, pointer))
+
+
+def user_id(text: str, pointer: str | None = None) -> UserId:
+    """Give back a well-formed user id; raises `BadRequest` for any other text."""
+    return UserId(_checked(text, pointer))
+
+
+def _checked(text: str, pointer: str | None) -> str:
+    # Clients and proxies resolve "." and ".." away in a path, so they would name nothing there.
+    if _ID.fullmatch(text) is None or text in {".", ".."}:
+        sentence = f"An id is 1 to {MAX_ID_LENGTH} characters of A-Z a-z 0-9 - _ . ~ : @ +"
+        raise BadRequest(sentence, pointer=pointer)
+    return text

@@ -1,0 +1,143 @@
+"""The operator's verbs on the command line; they work on the database itself."""
+
+import argparse
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from api.keys.schemas import KeyView
+from api.names import user_id
+from api.operator.schemas import AppView, TenantView
+from api.settings import Settings
+from api.tokens.schemas import TokenView
+from tenants.accounts import create_tenant, list_tenants
+from tenants.apps import create_app, get_app, list_apps
+from tenants.errors import NotFound
+from tenants.hashing import Pepper
+from tenants.ids import AppId, TenantId, parse_app_name, parse_tenant_name
+from tenants.keys import create_key, list_keys, parse_key_id, revoke_key
+from tenants.postgres import Postgres
+from tenants.tokens import DEFAULT_TTL_S, mint_token
+
+Shown = list[msgspec.Struct]
+Verb = Callable[[argparse.Namespace, Postgres, Pepper], Awaitable[Shown]]
+"""Does what is asked, and gives what is to be shown."""
+
+
+def add_verbs(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", settings: Callable[[], Settings]
+) -> None:
+    """Add `tenant`, `app`, `key` and `token`; `settings` is asked for when one of them runs."""
+    adding = _Adding(settings)
+    tenant = _group(verbs, "tenant", "the paying accounts")
+    adding.add(tenant, "create", _create_tenant, "make a tenant", "name")
+    adding.add(tenant, "list", _list_tenants, "show all tenants")
+    app = _group(verbs, "app", "a tenant's isolated chat worlds")
+    create = adding.add(app, "create", _create_app, "make an app", "tenant", "name")
+    create.add_argument("--environment", choices=("live", "test"), default="live")
+    adding.add(app, "list", _list_apps, "show a tenant's apps", "tenant")
+    key = _group(verbs, "key", "an app's API keys")
+    adding.add(key, "create", _create_key, "make a key, shown once", "app", "label")
+    adding.add(key, "list", _list_keys, "show an app's keys", "app")
+    adding.add(key, "revoke", _revoke_key, "revoke a key", "app", "key")
+    token = _group(verbs, "token", "users' tokens")
+    mint = adding.add(token, "mint", _mint_token, "issue a token", "app", "user")
+    mint.add_argument("--ttl", type=int, default=DEFAULT_TTL_S, help="seconds")
+
+
+class _Adding:
+    def __init__(self, settings: Callable[[], Settings]) -> None:
+        self._settings = settings
+
+    def add(
+        self,
+        group: "argparse._SubParsersAction[argparse.ArgumentParser]",
+        name: str,
+        verb: Verb,
+        text: str,
+        *arguments: str,
+    ) -> argparse.ArgumentParser:
+        parser = group.add_parser(name, help=text)
+        for argument in arguments:
+            parser.add_argument(argument)
+        parser.add_argument("--json", action="store_true", help="print JSON, an object a line")
+        parser.set_defaults(run=lambda options: asyncio.run(self._run(options, verb)))
+        return parser
+
+    async def _run(self, options: argparse.Namespace, verb: Verb) -> int:
+        settings = self._settings()
+        async with Postgres.open(settings.database_url) as postgres:
+            shown = await verb(options, postgres, Pepper(settings.pepper))
+        for struct in shown:
+            members = msgspec.to_builtins(struct)
+            text = json.dumps(members) if options.json else _line(members)
+            print(text)  # noqa: T201 - what the command is for
+        return 0
+
+
+def _group(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, text: str
+) -> "argparse._SubParsersAction[argparse.ArgumentParser]":
+    return verbs.add_parser(name, help=text).add_subparsers(required=True, metavar="VERB")
+
+
+def _line(members: dict[str, object]) -> str:
+    return "  ".join(f"{name}={value}" for name, value in members.items() if value is not None)
+
+
+async def _create_tenant(options: argparse.Namespace, postgres: Postgres, _: Pepper) -> Shown:
+    return [TenantView.of(await create_tenant(postgres, options.name))]
+
+
+async def _list_tenants(_: argparse.Namespace, postgres: Postgres, __: Pepper) -> Shown:
+    return [TenantView.of(tenant) for tenant in await list_tenants(postgres)]
+
+
+async def _create_app(options: argparse.Namespace, postgres: Postgres, _: Pepper) -> Shown:
+    tenant = _tenant(options.tenant)
+    return [AppView.of(await create_app(postgres, tenant, options.name, options.environment))]
+
+
+async def _list_apps(options: argparse.Namespace, postgres: Postgres, _: Pepper) -> Shown:
+    return [AppView.of(app) for app in await list_apps(postgres, _tenant(options.tenant))]
+
+
+async def _create_key(options: argparse.Namespace, postgres: Postgres, pepper: Pepper) -> Shown:
+    key, text = await create_key(postgres, pepper, _app(options.app), options.label)
+    return [KeyView.of(key, text)]
+
+
+async def _list_keys(options: argparse.Namespace, postgres: Postgres, _: Pepper) -> Shown:
+    return [KeyView.of(key) for key in await list_keys(postgres, _app(options.app))]
+
+
+async def _revoke_key(options: argparse.Namespace, postgres: Postgres, _: Pepper) -> Shown:
+    app = await get_app(postgres, _app(options.app))
+    number = parse_key_id(app.scope, options.key)
+    if number is None:
+        raise NotFound
+    await revoke_key(postgres, app.scope.app, number)
+    keys = await list_keys(postgres, app.scope.app)
+    return [KeyView.of(key) for key in keys if key.number == number]
+
+
+async def _mint_token(options: argparse.Namespace, postgres: Postgres, _: Pepper) -> Shown:
+    app = await get_app(postgres, _app(options.app))
+    token = await mint_token(postgres, app.scope, user_id(options.user), options.ttl)
+    return [TokenView(token.text, token.user, token.expires_at)]
+
+
+def _tenant(name: str) -> TenantId:
+    tenant = parse_tenant_name(name)
+    if tenant is None:
+        raise NotFound(f"{name} is no tenant's id; tenant list shows them.")
+    return tenant
+
+
+def _app(name: str) -> AppId:
+    app = parse_app_name(name)
+    if app is None:
+        raise NotFound(f"{name} is no app's id; app list shows them.")
+    return app

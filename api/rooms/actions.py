@@ -1,0 +1,152 @@
+"""Making, changing and deleting rooms."""
+
+import secrets
+from dataclasses import replace
+
+import msgspec
+
+from api.custom_data import custom_text
+from api.errors import KeyReused, RoomIdTaken, RoomNotFound, SeqConflict
+from api.ids import RoomId, Seq
+from api.log.answers import settled
+from api.log.append import Item, Outcome
+from api.log.create import Made, NewRoom, create_room
+from api.log.epochs import Epochs
+from api.log.event import Kind, changed_room_facts, room_facts
+from api.log.lane import Lanes
+from api.names import room_id as checked_room_id
+from api.names import user_id as checked_user_id
+from api.rooms.rules import needs_to_manage
+from api.rooms.schemas import NewRoomRequest, RoomChange
+from api.rooms.store import FoundRoom, get_room, get_room_numbered
+from tenants.hashing import Pepper
+from tenants.ids import to_base62
+from tenants.postgres import Postgres
+from tenants.scope import Caller, User
+from tenants.users import find_users
+
+TRIES = 5
+"""How often a change is tried anew when somebody else changed the room in between."""
+
+
+async def make_room(
+    postgres: Postgres,
+    epochs: Epochs,
+    pepper: Pepper,
+    caller: Caller,
+    wish: NewRoomRequest,
+    key: str,
+) -> tuple[FoundRoom, bool]:
+    """Make a room, or find the one of that id; tells whether it is new.
+
+    A user who makes a room becomes its admin. Raises `RoomIdTaken` if the room is closed to this caller.
+    """
+    request_hash = pepper.request_hash(b"room", msgspec.json.encode(wish))
+    room_id = RoomId("room_" + to_base62(secrets.randbits(128), 22))
+    if wish.id is not None:
+        room_id = checked_room_id(wish.id, "/id")
+    room = NewRoom(
+        id=room_id,
+        name=room_id if wish.name is None else wish.name,
+        private=wish.private,
+        data=custom_text(wish.data, "/data"),
+        members=await _first_members(postgres, caller, wish.members),
+    )
+    made, number = await create_room(
+        postgres,
+        epochs,
+        caller.scope,
+        caller.sender,
+        room,
+        key_hash=pepper.key_hash(key),
+        request_hash=request_hash,
+    )
+    if made is Made.KEY_REUSED:
+        raise KeyReused
+    try:
+        found = await get_room_numbered(postgres, caller, number)
+    except RoomNotFound as error:
+        raise RoomIdTaken from error
+    return found, made is Made.NEW
+
+
+async def change_room(
+    postgres: Postgres,
+    lanes: Lanes,
+    pepper: Pepper,
+    caller: Caller,
+    room_id: RoomId,
+    change: RoomChange,
+    key: str,
+) -> FoundRoom:
+    """Change a room's name, privacy or data; raises `SeqConflict` if `expected_seq` is not what is."""
+    request_hash = pepper.request_hash(b"change room", msgspec.json.encode(change))
+    data = None if change.data is None else custom_text(change.data, "/data")
+    for _ in range(TRIES):
+        found = await get_room(postgres, caller, room_id)
+        if change.expected_seq not in {None, found.view.updated_seq}:
+            raise SeqConflict
+        item = _changed(caller, found, change, data)
+        item = replace(item, key_hash=pepper.key_hash(key), request_hash=request_hash)
+        answer = await lanes.append(item)
+        if answer.outcome is not Outcome.SEQ_CONFLICT:
+            settled(answer)
+            return await get_room(postgres, caller, room_id)
+    raise SeqConflict
+
+
+async def delete_room(
+    postgres: Postgres, lanes: Lanes, pepper: Pepper, caller: Caller, room_id: RoomId, key: str
+) -> None:
+    """Delete a room: it does not exist from then on, and its id may name a new one."""
+    found = await get_room(postgres, caller, room_id)
+    view = found.view
+    item = Item(
+        app=caller.scope.app,
+        room=found.number,
+        kind=Kind.ROOM_DELETED,
+        sender=caller.sender,
+        key_hash=pepper.key_hash(key),
+        request_hash=pepper.request_hash(b"delete room"),
+        needs=needs_to_manage(caller),
+        facts=_facts(found, name=view.name, private=view.private, data=bytes(view.data).decode()),
+        private=view.private,
+    )
+    settled(await lanes.append(item))
+
+
+def _changed(caller: Caller, found: FoundRoom, change: RoomChange, data: str | None) -> Item:
+    view = found.view
+    name = view.name if change.name is None else change.name
+    private = view.private if change.private is None else change.private
+    data = bytes(view.data).decode() if data is None else data
+    state = {"name": name, "private": private, "data": data}
+    return Item(
+        app=caller.scope.app,
+        room=found.number,
+        kind=Kind.ROOM_UPDATED,
+        sender=caller.sender,
+        key_hash=b"",
+        request_hash=b"",
+        needs=needs_to_manage(caller),
+        facts=_facts(found, name=name, private=private, data=data),
+        expected=Seq(view.updated_seq),
+        private=private,
+        state=msgspec.json.encode(state).decode(),
+    )
+
+
+def _facts(found: FoundRoom, *, name: str, private: bool, data: str) -> str:
+    facts = room_facts(RoomId(found.view.id), name=name, private=private, data=data)
+    return changed_room_facts(facts, found.view.created_at)
+
+
+async def _first_members(
+    postgres: Postgres, caller: Caller, wished: list[str]
+) -> list[tuple[User, str]]:
+    ids = [checked_user_id(user, f"/members/{index}") for index, user in enumerate(wished)]
+    users = await find_users(postgres, caller.scope, ids) if ids else []
+    roles = {user: "member" for user in users}
+    if caller.user is not None:
+        roles = {caller.user: "admin", **roles, caller.user: "admin"}
+    return list(roles.items())

@@ -1,0 +1,56 @@
+"""Rooms on the wire."""
+
+from typing import Annotated
+
+import msgspec
+
+from api.custom_data import EMPTY
+
+MAX_FIRST_MEMBERS = 100
+Name = Annotated[str, msgspec.Meta(max_length=255)]
+
+
+class NewRoomRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """A room to be made, or found if there is one of that id."""
+
+    id: str | None = None
+    name: Name | None = None
+    private: bool = False
+    data: msgspec.Raw = EMPTY
+    members: Annotated[list[str], msgspec.Meta(max_length=MAX_FIRST_MEMBERS)] = []
+
+
+class RoomChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What is to be changed of a room; what is absent stays."""
+
+    name: Name | None = None
+    private: bool | None = None
+    data: msgspec.Raw | None = None
+    expected_seq: int | None = None
+    """The `updated_seq` that it must still have."""
+
+
+class RoomView(msgspec.Struct):
+    """A room as it stands."""
+
+    id: str
+    name: str
+    private: bool
+    data: msgspec.Raw
+    created_at: str
+    updated_seq: int
+    updated_at: str
+    member_count: int
+    message_count: int
+    seq: int
+    """The head of its log."""
+    role: str | None
+    """The caller's role, if it is a member."""
+
+
+class RoomPage(msgspec.Struct):
+    """Rooms, newest first."""
+
+    rooms: list[RoomView]
+    next: str | None
+    """Pass as `after` for the next page; null at the end."""

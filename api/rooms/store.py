@@ -1,0 +1,96 @@
+"""Rooms in PostgreSQL, as the control plane sees them; their logs are `api.log`'s."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import text
+
+from api.errors import RoomNotFound
+from api.ids import RoomId, RoomNumber
+from api.rooms.rules import may_read
+from api.rooms.schemas import RoomView
+from tenants.clock import to_rfc3339
+from tenants.postgres import Postgres
+from tenants.scope import Caller
+
+COLUMNS = """
+r.room, r.room_id, r.name, r.private, r.data, r.created_at, r.updated_seq, r.updated_at, r.member_count,
+r.head_number, r.head_seq, m.role
+"""
+GET = text(f"""
+SELECT {COLUMNS} FROM rooms r
+  LEFT JOIN members m ON m.app_id = r.app_id AND m.room = r.room AND m.user_number = :user
+ WHERE r.app_id = :app AND r.room_id = :room_id AND r.deleted_at IS NULL
+""")
+GET_NUMBERED = text(f"""
+SELECT {COLUMNS} FROM rooms r
+  LEFT JOIN members m ON m.app_id = r.app_id AND m.room = r.room AND m.user_number = :user
+ WHERE r.app_id = :app AND r.room = :room AND r.deleted_at IS NULL
+""")
+LIST_ALL = text(f"""
+SELECT {COLUMNS} FROM rooms r
+  LEFT JOIN members m ON m.app_id = r.app_id AND m.room = r.room AND m.user_number = :user
+ WHERE r.app_id = :app AND r.room < :after AND r.deleted_at IS NULL ORDER BY r.room DESC LIMIT :limit
+""")
+LIST_JOINED = text(f"""
+SELECT {COLUMNS} FROM members m JOIN rooms r ON r.app_id = m.app_id AND r.room = m.room
+ WHERE m.app_id = :app AND m.user_number = :user AND m.room < :after AND r.deleted_at IS NULL
+ ORDER BY m.room DESC LIMIT :limit
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRoom:
+    """A room that its caller may read."""
+
+    number: RoomNumber
+    view: RoomView
+
+
+async def get_room(postgres: Postgres, caller: Caller, room_id: RoomId) -> FoundRoom:
+    """Give a room; raises `RoomNotFound` unless it exists for this caller."""
+    values = {"app": caller.scope.app, "user": caller.sender, "room_id": room_id}
+    async with postgres.transaction(caller.scope) as connection:
+        row = (await connection.execute(GET, values)).one_or_none()
+    if row is None or not may_read(caller, private=row.private, role=row.role):
+        raise RoomNotFound
+    return _found(row)
+
+
+async def get_room_numbered(postgres: Postgres, caller: Caller, number: RoomNumber) -> FoundRoom:
+    """Give a room by its number; raises `RoomNotFound` unless it exists for this caller."""
+    values = {"app": caller.scope.app, "user": caller.sender, "room": number}
+    async with postgres.transaction(caller.scope) as connection:
+        row = (await connection.execute(GET_NUMBERED, values)).one_or_none()
+    if row is None or not may_read(caller, private=row.private, role=row.role):
+        raise RoomNotFound
+    return _found(row)
+
+
+async def list_rooms(
+    postgres: Postgres, caller: Caller, *, after: int, limit: int
+) -> list[FoundRoom]:
+    """Give rooms with numbers below `after`, newest first: the user's own, or for an API key all of the app."""
+    statement = LIST_ALL if caller.user is None else LIST_JOINED
+    values = {"app": caller.scope.app, "user": caller.sender, "after": after, "limit": limit}
+    async with postgres.transaction(caller.scope) as connection:
+        rows = (await connection.execute(statement, values)).all()
+    return [_found(row) for row in rows]
+
+
+def _found(row: Any) -> FoundRoom:  # noqa: ANN401 - a row of SQLAlchemy has no better type
+    view = RoomView(
+        id=row.room_id,
+        name=row.name,
+        private=row.private,
+        data=msgspec.Raw(row.data.encode()),
+        created_at=to_rfc3339(row.created_at),
+        updated_seq=row.updated_seq,
+        updated_at=to_rfc3339(row.updated_at),
+        member_count=row.member_count,
+        message_count=row.head_number,
+        seq=row.head_seq,
+        role=row.role,
+    )
+    return FoundRoom(RoomNumber(row.room), view)

@@ -1,0 +1,204 @@
+"""Serving: one process with one event loop and two listeners, or a parent with several such processes."""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+from dataclasses import replace
+
+import structlog
+import uvicorn
+from litestar.types import ASGIApp
+
+from api.asgi import build_internal, build_service
+from api.settings import Settings
+from api.subscriptions.frames import MAX_FRAME_BYTES
+from api.wiring import Wiring
+
+BACKLOG = 2_048
+PING_EVERY_S = 20.0
+PING_TIMEOUT_S = 20.0
+STOP_S = 3.0
+"""What remains for requests under way once the drain is over."""
+RESTART_AFTER_S = 0.5
+MAX_RESTART_AFTER_S = 10.0
+STEADY_S = 30.0
+PR_SET_PDEATHSIG = 1
+WORKER_VARIABLE = "ROOMLOG_IS_WORKER"
+
+log = structlog.get_logger()
+
+
+class PortTaken(Exception):
+    """Somebody else listens there; the message says where."""
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its signals: it would close every socket within 40 ms, and all clients would return at once."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Leave signals to us."""
+        yield
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise `PortTaken` if the port cannot be listened on."""
+    if port == 0:
+        return
+    with socket.socket() as probe:
+        # Without this a port stays taken for a minute after its last connection.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen()
+        except OSError as error:
+            raise PortTaken(f"Port {port} of {host} is taken ({error.strerror}).") from error
+
+
+def serve(settings: Settings, environ: dict[str, str]) -> int:
+    """Serve until told to stop; gives the exit status. Raises `PortTaken`, and what `Wiring.open` raises."""
+    if WORKER_VARIABLE not in environ:
+        check_port(settings.host, settings.port)
+        check_port(settings.internal_host, settings.internal_port)
+    if settings.workers > 1:
+        return _Parent(settings, environ).run()
+    with asyncio.Runner(loop_factory=_new_loop()) as runner:
+        runner.run(_serve(settings))
+    return 0
+
+
+def _new_loop() -> Callable[[], asyncio.AbstractEventLoop]:
+    import uvloop  # noqa: PLC0415 - absent on Windows, where nothing is served
+
+    return uvloop.new_event_loop
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with Wiring.open(settings) as wiring:
+        public = _Server(_config(build_service(wiring)))
+        internal = _Server(_config(build_internal(wiring)))
+        with (
+            _listen(settings.host, settings.port) as door,
+            _listen(settings.internal_host, settings.internal_port) as back_door,
+        ):
+            log.info(
+                "serving",
+                port=door.getsockname()[1],
+                internal_port=back_door.getsockname()[1],
+                epoch=wiring.epochs.newest.ordinal,
+            )
+            async with asyncio.TaskGroup() as listeners:
+                listeners.create_task(public.serve(sockets=[door]))
+                listeners.create_task(internal.serve(sockets=[back_door]))
+                await stop.wait()
+                log.info("draining", connections=len(wiring.connections))
+                await wiring.drain()
+                public.should_exit = internal.should_exit = True
+    log.info("stopped")
+
+
+def _config(service: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        service,  # type: ignore[arg-type]  # litestar's ASGI types and uvicorn's say the same in other words
+        loop="none",
+        http="httptools",
+        ws="websockets-sansio",
+        # Beyond our own limit, so that a frame over it gets our answer; uvicorn's is close code 1009.
+        ws_max_size=2 * MAX_FRAME_BYTES,
+        ws_per_message_deflate=False,
+        ws_ping_interval=PING_EVERY_S,
+        ws_ping_timeout=PING_TIMEOUT_S,
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=round(STOP_S),
+        backlog=BACKLOG,
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Listen, together with the other workers: the kernel spreads connections over those who share a port evenly,
+    while on one inherited socket the first worker to wake takes most.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind((host, port))
+    listener.setblocking(False)
+    return listener
+
+
+class _Parent:
+    """Keeps workers running: a dead one is started anew, all stop with the parent."""
+
+    def __init__(self, settings: Settings, environ: dict[str, str]) -> None:
+        self._settings = settings
+        self._environ = environ
+        self._stopping = False
+        self._workers: dict[int, subprocess.Popen[bytes]] = {}
+        self._back_off_s: dict[int, float] = {}
+
+    def run(self) -> int:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stop())
+        started = {number: self._start(number) for number in range(self._settings.workers)}
+        while self._workers:
+            for number, worker in list(self._workers.items()):
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    worker.wait(0.1)
+                if worker.returncode is None:
+                    continue
+                del self._workers[number]
+                if not self._stopping:
+                    self._wait(number, time.monotonic() - started[number])
+                    started[number] = self._start(number)
+        return 0
+
+    def _start(self, number: int) -> float:
+        worker = replace(
+            self._settings, workers=1, internal_port=self._settings.internal_port + number
+        )
+        self._workers[number] = subprocess.Popen(
+            [sys.executable, "-m", "api", "serve"],
+            env=self._environ
+            | {
+                "ROOMLOG_WORKERS": "1",
+                "ROOMLOG_PORT": str(worker.port),
+                "ROOMLOG_INTERNAL_PORT": str(worker.internal_port),
+                WORKER_VARIABLE: "1",
+            },
+            preexec_fn=die_with_parent,
+        )
+        return time.monotonic()
+
+    def _wait(self, number: int, lived_s: float) -> None:
+        back_off_s = 0.0 if lived_s > STEADY_S else self._back_off_s.get(number, 0.0)
+        self._back_off_s[number] = min(MAX_RESTART_AFTER_S, 2 * back_off_s + RESTART_AFTER_S)
+        log.error("worker_died", worker=number, lived_s=round(lived_s, 1))
+        time.sleep(back_off_s)
+
+    def _stop(self) -> None:
+        self._stopping = True
+        for worker in self._workers.values():
+            worker.send_signal(signal.SIGTERM)
+
+
+def die_with_parent() -> None:
+    """Have the kernel stop this child when its parent ends, however that happens."""
+    os.setpgrp()  # a terminal's Ctrl-C is for the parent, which tells its children in order
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,117 @@
+"""Settings: read once from the environment, handed down, never asked for again."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tenants.hashing import MIN_PEPPER_BYTES
+
+MIN_OPERATOR_TOKEN = 32
+MAX_WORKERS = 64
+MAX_PORT = 65_535
+
+
+class BadSettings(Exception):
+    """Names are missing or their values are no good; the message has a line for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that a process must be told; `read` says how each is named."""
+
+    database_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    pepper: bytes = field(repr=False)
+    host: str = "127.0.0.1"
+    port: int = 8080
+    internal_host: str = "127.0.0.1"
+    internal_port: int = 8090
+    workers: int = 1
+    operator_token: str | None = field(default=None, repr=False)
+    drain_s: float = 25.0
+    log_level: str = "info"
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read the environment; raises `BadSettings` naming everything that is wrong with it.
+
+        `DATABASE_URL` (postgresql://…), `REDIS_URL` (redis://, rediss://, unix://) and `ROOMLOG_PEPPER` (at least 32
+        bytes, for keyed hashes; changing it invalidates every API key) must be there. `ROOMLOG_HOST`, `ROOMLOG_PORT`:
+        the public listener. `ROOMLOG_INTERNAL_HOST`, `ROOMLOG_INTERNAL_PORT`: health, metrics and the operator's REST,
+        which `ROOMLOG_OPERATOR_TOKEN` (at least 32 characters) opens. `ROOMLOG_WORKERS`: processes, the internal port
+        of each one higher than that of the one before. `ROOMLOG_DRAIN_S`: how long clients are given to move when a
+        process stops. `ROOMLOG_LOG_LEVEL`: debug, info, warning, error.
+        """
+        reading = _Reading(environ)
+        settings = cls(
+            database_url=reading.url("DATABASE_URL", "postgresql://", "postgres://"),
+            redis_url=reading.url("REDIS_URL", "redis://", "rediss://", "unix://"),
+            pepper=reading.secret("ROOMLOG_PEPPER", MIN_PEPPER_BYTES).encode(),
+            host=environ.get("ROOMLOG_HOST", "127.0.0.1"),
+            port=reading.number("ROOMLOG_PORT", 8080, 0, MAX_PORT),
+            internal_host=environ.get("ROOMLOG_INTERNAL_HOST", "127.0.0.1"),
+            internal_port=reading.number("ROOMLOG_INTERNAL_PORT", 8090, 0, MAX_PORT),
+            workers=reading.number("ROOMLOG_WORKERS", 1, 1, MAX_WORKERS),
+            operator_token=(
+                reading.secret("ROOMLOG_OPERATOR_TOKEN", MIN_OPERATOR_TOKEN)
+                if "ROOMLOG_OPERATOR_TOKEN" in environ
+                else None
+            ),
+            drain_s=float(reading.number("ROOMLOG_DRAIN_S", 25, 0, 300)),
+            log_level=reading.choice(
+                "ROOMLOG_LOG_LEVEL", "info", ("debug", "info", "warning", "error")
+            ),
+        )
+        reading.finish()
+        return settings
+
+
+class _Reading:
+    """Reads names one by one and remembers what was wrong with them."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._faults: list[str] = []
+
+    def url(self, name: str, *schemes: str) -> str:
+        expected = " or ".join(schemes)
+        return self._take(name, lambda value: value.startswith(schemes), f"start with {expected}")
+
+    def secret(self, name: str, length: int) -> str:
+        return self._take(name, lambda value: len(value) >= length, f"be at least {length} long")
+
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        text = self._environ.get(name, str(default))
+        if text.isascii() and text.isdigit() and least <= int(text) <= most:
+            return int(text)
+        self._faults.append(f"{name} must be a number from {least} to {most}")
+        return default
+
+    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
+        value = self._environ.get(name, default)
+        if value not in choices:
+            self._faults.append(f"{name} must be one of {', '.join(choices)}")
+        return value
+
+    def finish(self) -> None:
+        if self._faults:
+            raise BadSettings("\n".join(self._faults))
+
+    def _take(self, name: str, holds: Callable[[str], bool], must: str) -> str:
+        value = self._environ.get(name)
+        if value is None:
+            self._faults.append(f"{name} is missing: it must {must}")
+            return ""
+        if not holds(value):
+            self._faults.append(f"{name} must {must}")
+        return value
+
+
+def kept_secret(folder: Path, name: str) -> str:
+    """Give a secret kept in a file that only its owner reads, drawing it on first use."""
+    file = folder / name
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_urlsafe(48))
+    return file.read_text()

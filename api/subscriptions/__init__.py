@@ -1,0 +1,1 @@
+"""Open a room and miss nothing: subscriptions, and the connections that carry them."""

@@ -1,0 +1,434 @@
+"""A connection: many subscriptions and one writer on one socket, whatever kind of socket it is.
+
+Subscriptions are cursors, not queues. When a tail moves, the connection is told which of its rooms have; its writer then
+takes what lies between cursor and tail. A slow client costs its cursors, and nobody else anything.
+"""
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from api.errors import BadRequest
+from api.ids import RoomId, write_cursor
+from api.log.answers import Written
+from api.log.event import hidden_json
+from api.log.lane import Lanes
+from api.log.pages import Pages
+from api.log.read import Reader
+from api.messages.edit import delete, edit
+from api.messages.send import send
+from api.names import room_id as checked
+from api.rooms.directory import Directory
+from api.subscriptions import frames
+from api.subscriptions.frames import CloseCode
+from api.subscriptions.open_room import Opened, RoomOpener
+from api.subscriptions.subscription import Step
+from api.tails.audit import Audit
+from api.tails.tail import Entry
+from tenants.errors import ServiceError
+from tenants.hashing import Pepper
+from tenants.postgres import Postgres
+from tenants.scope import Caller
+from tenants.users import acting_as
+
+PAGE = 100
+"""Events of one room that are sent before the connection's other rooms have their turn."""
+CATCH_UP_PAGE = 500
+MAX_WRITES = 64
+"""Writes of one connection without their answer; the next frame is read when one has been answered."""
+MAX_OUTBOX_BYTES = 1024 * 1024
+"""Answers and snapshots that wait for a slow client; beyond, nothing more is read from it or opened for it."""
+FRAMES_PER_S = 50.0
+FRAMES_BURST = 200.0
+RETRY_S = 0.2
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all connections of a process share."""
+
+    opener: RoomOpener
+    reader: Reader
+    audit: Audit
+    lanes: Lanes
+    directory: Directory
+    pages: Pages
+    pepper: Pepper
+    postgres: Postgres
+    catch_ups: asyncio.Semaphore
+    """Bounds how many connections read old events from PostgreSQL at once."""
+    counts: "DeliveryCounts"
+    problem: Callable[[ServiceError], Mapping[str, object]]
+
+
+@dataclass(slots=True)
+class DeliveryCounts:
+    """What the connections of a process have done since it started."""
+
+    events: int = 0
+    snapshots: int = 0
+    resumes: int = 0
+    resets: int = 0
+    revocations: int = 0
+    catch_ups: int = 0
+    invariant_violations: int = 0
+    """Events that were not the next ones: never sent, always a fault of ours."""
+
+
+class Reading:
+    """One room that a connection reads."""
+
+    __slots__ = ("generation", "live", "subscription", "wake")
+
+    def __init__(self, opened: Opened, wake: Callable[["Reading"], None]) -> None:
+        """Watch the opened room."""
+        self.live = opened.live
+        self.generation = opened.generation
+        self.subscription = opened.subscription
+        self.wake = lambda: wake(self)
+        self.live.watchers[self.wake] = None
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is anything to do for this reader."""
+        return (
+            self.generation != self.live.generation
+            or self.subscription.cursor.seq < self.live.seq
+        )
+
+
+class Connection:
+    """One client: its rooms, its answers, its writer."""
+
+    def __init__(
+        self, around: Surroundings, caller: Caller, put: Callable[[str], Awaitable[None]]
+    ) -> None:
+        """Serve `caller`; `put` sends one text and returns when the transport has taken it."""
+        self.caller = caller
+        self.close_code: CloseCode | None = None
+        self.given_up = asyncio.Event()
+        """Set when nobody should wait any longer for the client to read what it was sent."""
+        self.sent_at = asyncio.get_running_loop().time()
+        self.blocked_since: float | None = None
+        """Since when one text has been waiting for the client to read."""
+        self._around = around
+        self._put = put
+        self._readings: dict[RoomId, Reading] = {}
+        self._ready: dict[Reading, None] = {}
+        self._outbox: deque[str] = deque()
+        self._outbox_bytes = 0
+        self._outbox_has_room = asyncio.Event()
+        self._outbox_has_room.set()
+        self._wake = asyncio.Event()
+        self._writes: set[asyncio.Task[None]] = set()
+        self._stalled = False
+        self._frames_left = FRAMES_BURST
+        self._frames_at = self.sent_at
+
+    # ---- from outside
+
+    def say(self, text: str) -> None:
+        """Queue a text to be sent before any event."""
+        self._outbox.append(text)
+        self._outbox_bytes += len(text)
+        if self._outbox_bytes > MAX_OUTBOX_BYTES:
+            self._outbox_has_room.clear()
+        self._wake.set()
+
+    def look_up(self) -> None:
+        """Have the writer look whether delivery must halt or may go on."""
+        self._wake.set()
+
+    def close(self, code: CloseCode) -> None:
+        """End the connection with a code once what is queued has been sent."""
+        if self.close_code is None:
+            self.close_code = code
+        self._wake.set()
+
+    @property
+    def readings(self) -> int:
+        """How many rooms this connection reads."""
+        return len(self._readings)
+
+    async def settle(self) -> None:
+        """Wait until every write that was taken in has its answer in the outbox."""
+        if self._writes:
+            await asyncio.wait(self._writes)
+
+    async def end(self) -> None:
+        """Let go of everything; what is still being written is given up, its outcome unknown to the client."""
+        for reading in list(self._readings.values()):
+            self._leave(reading)
+        for write in self._writes:
+            write.cancel()
+        await asyncio.gather(*self._writes, return_exceptions=True)
+
+    # ---- what the client says
+
+    async def handle(self, frame: frames.ClientFrame) -> None:
+        """Do what a frame asks; returns when the next frame may be read."""
+        await self._outbox_has_room.wait()
+        match frame:
+            case frames.Send() | frames.Edit() | frames.Delete():
+                await self._start_write(frame)
+                return
+            case _ if not self._may_speak():
+                self.close(CloseCode.TOO_MANY_FRAMES)
+            case frames.Subscribe():
+                await self._subscribe(frame)
+            case frames.Unsubscribe():
+                self._unsubscribe(frame)
+            case frames.Ping():
+                self.say(frames.pong(frame.id))
+            case frames.Auth():
+                self.refuse(frame.id, BadRequest("This connection is authenticated already."))
+
+    def refuse(self, mark: frames.Id, error: ServiceError, room_id: str | None = None) -> None:
+        """Answer with a problem."""
+        self.say(frames.error(mark, self._around.problem(error), room_id))
+
+    def _may_speak(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        earned = (now - self._frames_at) * FRAMES_PER_S
+        self._frames_left = min(FRAMES_BURST, self._frames_left + earned) - 1
+        self._frames_at = now
+        return self._frames_left >= 0
+
+    async def _subscribe(self, frame: frames.Subscribe) -> None:
+        for wanted in frame.rooms:
+            await self._outbox_has_room.wait()
+            room_id = RoomId(wanted.room)
+            held = self._readings.get(room_id)
+            if held is not None:
+                self._leave(held)
+            if len(self._readings) >= frames.MAX_SUBSCRIPTIONS:
+                limit = f"A connection reads at most {frames.MAX_SUBSCRIPTIONS} rooms."
+                self.refuse(frame.id, BadRequest(limit), room_id)
+                continue
+            try:
+                opened = await self._around.opener.open(
+                    self.caller, checked(wanted.room), wanted.cursor, wanted.last
+                )
+            except ServiceError as error:
+                self.refuse(frame.id, error, room_id)
+                continue
+            self._begin(frame.id, opened)
+
+    def _begin(self, mark: frames.Id, opened: Opened) -> None:
+        cursor = opened.subscription.cursor
+        resumed = opened.greeting is None
+        self.say(
+            frames.subscribed(
+                mark,
+                opened.subscription.room_id,
+                seq=cursor.seq,
+                cursor=write_cursor(cursor),
+                resumed=resumed,
+            )
+        )
+        self._greet(opened)
+        reading = Reading(opened, self._moved)
+        self._readings[opened.subscription.room_id] = reading
+        self._moved(reading)
+
+    def _greet(self, opened: Opened) -> None:
+        counts = self._around.counts
+        if opened.greeting is None:
+            counts.resumes += 1
+            return
+        counts.snapshots += 1
+        self.say(opened.greeting)
+
+    def _unsubscribe(self, frame: frames.Unsubscribe) -> None:
+        for room_id in frame.rooms:
+            reading = self._readings.get(RoomId(room_id))
+            if reading is not None:
+                self._leave(reading)
+            self.say(frames.unsubscribed(frame.id, room_id, "requested"))
+
+    def _moved(self, reading: Reading) -> None:
+        self._ready[reading] = None
+        self._wake.set()
+
+    def _leave(self, reading: Reading) -> None:
+        room_id = reading.subscription.room_id
+        if self._readings.get(room_id) is reading:
+            del self._readings[room_id]
+        self._ready.pop(reading, None)
+        reading.live.watchers.pop(reading.wake, None)
+        self._around.opener.keeper.release(reading.live)
+
+    # ---- writing to rooms
+
+    async def _start_write(self, frame: frames.Write) -> None:
+        """Start a write; those of one connection enter the lane in the order of their frames."""
+        while len(self._writes) >= MAX_WRITES:
+            await asyncio.wait(self._writes, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            caller = await acting_as(self._around.postgres, self.caller, frame.act_as)
+            # Known from here on, so that the write's task reaches the lane in its first step and overtakes nobody.
+            await self._around.directory.number(caller.scope, checked(frame.room, "/room"))
+        except ServiceError as error:
+            self.refuse(frame.id, error, frame.room)
+            return
+        write = asyncio.create_task(self._write(caller, frame))
+        self._writes.add(write)
+        write.add_done_callback(self._writes.discard)
+
+    async def _write(self, caller: Caller, frame: frames.Write) -> None:
+        room_id = RoomId(frame.room)
+        try:
+            written = await self._do(caller, frame, room_id)
+        except ServiceError as error:
+            self.refuse(frame.id, error, frame.room)
+            return
+        except Exception:
+            log.exception("write_failed", **caller.log_fields())
+            self.refuse(frame.id, ServiceError(), frame.room)
+            return
+        self.say(frames.ack(frame.id, room_id, written))
+
+    async def _do(self, caller: Caller, frame: frames.Write, room_id: RoomId) -> Written | None:
+        around = self._around
+        key = frame.key or secrets.token_urlsafe(16)
+        match frame:
+            case frames.Send():
+                return await send(around.directory, around.pepper, caller, room_id, frame, key)
+            case frames.Edit():
+                doors = (around.lanes, around.pages, around.pepper)
+                return await edit(*doors, caller, room_id, frame.message, frame, key)
+            case frames.Delete():
+                doors = (around.lanes, around.pages, around.pepper)
+                return await delete(*doors, caller, room_id, frame.message, key)
+
+    # ---- the writer
+
+    async def write(self) -> None:
+        """Send what there is to send; returns when the connection is to be closed."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._outbox or self._may_deliver():
+                if self._outbox:
+                    await self._send_answer()
+                elif self._stalled:
+                    self._stalled = False
+                    await self._send(frames.LIVE)
+                else:
+                    reading = next(iter(self._ready))
+                    del self._ready[reading]
+                    await self._deliver(reading)
+            if self.close_code is not None:
+                return
+            if self._around.audit.is_stale and not self._stalled:
+                self._stalled = True
+                await self._send(frames.STALLED)
+
+    def _may_deliver(self) -> bool:
+        """Whether events may go out now: never from a process that cannot know who has been removed."""
+        if self.close_code is not None or self._around.audit.is_stale:
+            return False
+        return self._stalled or bool(self._ready)
+
+    async def _send_answer(self) -> None:
+        text = self._outbox.popleft()
+        self._outbox_bytes -= len(text)
+        if self._outbox_bytes <= MAX_OUTBOX_BYTES:
+            self._outbox_has_room.set()
+        await self._send(text)
+
+    async def _send(self, text: str) -> None:
+        loop = asyncio.get_running_loop()
+        self.blocked_since = loop.time()
+        await self._put(text)
+        self.blocked_since = None
+        self.sent_at = loop.time()
+
+    async def _deliver(self, reading: Reading) -> None:
+        """Send one room's next events, up to a page; what remains has its turn again."""
+        if reading.generation != reading.live.generation:
+            await self._judge_again(reading)
+            return
+        entries = await self._next_entries(reading)
+        if entries is None:
+            await self._judge_again(reading)
+            return
+        subscription = reading.subscription
+        for entry in entries:
+            if self._around.audit.is_stale or self._readings.get(subscription.room_id) is not reading:
+                break
+            step = subscription.advance(entry.event)
+            if step is Step.SHOW or step is Step.SHOW_AND_END:
+                self._around.counts.events += 1
+                await self._send(entry.json(subscription.room_id))
+            elif step is Step.HIDE:
+                await self._send(hidden_json(entry.event, subscription.room_id))
+            if step is not Step.SHOW and step is not Step.HIDE:
+                await self._stop(reading, step, entry)
+                return
+        if reading.is_behind and self._readings.get(subscription.room_id) is reading:
+            self._ready[reading] = None
+
+    async def _next_entries(self, reading: Reading) -> list[Entry] | None:
+        """Give what follows the cursor, from the ring or else from PostgreSQL; None if the cursor no longer holds."""
+        tail, cursor = reading.live.tail, reading.subscription.cursor
+        if tail is None:
+            return []
+        entries = tail.after(cursor.seq, PAGE)
+        if entries is not None:
+            return entries
+        self._around.counts.catch_ups += 1
+        try:
+            async with self._around.catch_ups:
+                events = await self._around.reader.events(
+                    [(self.caller.scope.app, cursor.room, cursor.seq)], limit=CATCH_UP_PAGE
+                )
+        except ServiceError:
+            await asyncio.sleep(RETRY_S)
+            return []
+        if not events or events[0].seq != cursor.seq:
+            return None
+        if events[0].epoch.ordinal > cursor.epoch.ordinal:
+            return None
+        return [Entry(event) for event in events[1:]]
+
+    async def _stop(self, reading: Reading, step: Step, entry: Entry) -> None:
+        subscription = reading.subscription
+        room_id = subscription.room_id
+        if step is Step.VIOLATION:
+            self._around.counts.invariant_violations += 1
+            log.error("invariant_violation", expected=subscription.cursor.seq + 1, got=entry.event.seq)
+            await self._judge_again(reading)
+            return
+        self._leave(reading)
+        if step is Step.SHOW_AND_END:
+            await self._send(frames.unsubscribed(None, room_id, step.value))
+        else:
+            self._around.counts.revocations += 1
+            await self._send(frames.revoked(room_id, entry.event.seq, step.value))
+
+    async def _judge_again(self, reading: Reading) -> None:
+        """Open the room anew from where its reader stands: goes on silently, or resets, or ends."""
+        subscription = reading.subscription
+        self._leave(reading)
+        try:
+            opened = await self._around.opener.open(
+                self.caller,
+                subscription.room_id,
+                write_cursor(subscription.cursor),
+                frames.DEFAULT_LAST,
+            )
+        except ServiceError as error:
+            self.refuse(None, error, subscription.room_id)
+            self.say(frames.unsubscribed(None, subscription.room_id, "lost"))
+            return
+        self._greet(opened)
+        again = Reading(opened, self._moved)
+        self._readings[subscription.room_id] = again
+        self._ready[again] = None

@@ -1,0 +1,1 @@
+"""Users of an app: their names and custom data."""

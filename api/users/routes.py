@@ -1,0 +1,47 @@
+"""Users by REST."""
+
+from typing import Any
+
+from litestar import Request, Response, get, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from api.custom_data import custom_text
+from api.edge.body import read_body
+from api.edge.json import json_struct
+from api.names import user_id as checked
+from api.users.schemas import UserChange
+from api.users.store import get_user, upsert_user
+from tenants.errors import Forbidden
+from tenants.postgres import Postgres
+from tenants.scope import Caller
+
+
+@put("/v1/users/{user_id:str}", operation_id="putUser")
+async def put_user(
+    request: Request[Any, Any, Any],
+    user_id: FromPath[str],
+    caller: NamedDependency[Caller],
+    postgres: NamedDependency[Postgres],
+) -> Response[bytes]:
+    """Make a user, or change one; users may change themselves."""
+    user = checked(user_id)
+    if not caller.is_server and (caller.user is None or caller.user.id != user):
+        raise Forbidden("A user may change itself only; others take an API key.")
+    change = await read_body(request, UserChange)
+    data = None if change.data is None else custom_text(change.data, "/data")
+    view, is_new = await upsert_user(postgres, caller.scope, user, name=change.name, data=data)
+    return json_struct(view, status=201 if is_new else 200)
+
+
+@get("/v1/users/{user_id:str}", operation_id="getUser")
+async def show_user(
+    user_id: FromPath[str],
+    caller: NamedDependency[Caller],
+    postgres: NamedDependency[Postgres],
+) -> Response[bytes]:
+    """Give a user."""
+    return json_struct(await get_user(postgres, caller.scope, checked(user_id)))
+
+
+ROUTES = [put_user, show_user]

@@ -1,0 +1,206 @@
+"""Wiring: settings become doors, lanes, listener, tails and audit; opened in order, closed in reverse, once."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from api.edge.problems import problem
+from api.fanout.listener import Listener
+from api.fanout.probe import Probe
+from api.fanout.publish import Publisher
+from api.log.epochs import Epochs
+from api.log.event import Event
+from api.log.lane import Lane, Lanes
+from api.log.pages import Pages
+from api.log.read import Reader
+from api.rooms.directory import Directory
+from api.settings import Settings
+from api.subscriptions.connection import DeliveryCounts, Surroundings
+from api.subscriptions.connections import Connections
+from api.subscriptions.open_room import RoomOpener
+from api.tails.audit import Audit
+from api.tails.doors import Doors
+from api.tails.keeper import Keeper
+from api.tails.payload import write_payload
+from tenants.authority import Authority
+from tenants.channels import room_channel
+from tenants.controls import KeyRevoked, read_control
+from tenants.hashing import Pepper
+from tenants.postgres import Postgres
+from tenants.pubsub import PubSub
+from tenants.schema import check_schema
+
+LANES = 1
+"""One lane has the best tail latency on two cores; a second one waits for the first on a hot room's row."""
+CATCH_UPS = 8
+PUBLISH_DRAIN_S = 1.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """Everything one process is made of."""
+
+    settings: Settings
+    postgres: Postgres
+    pepper: Pepper
+    epochs: Epochs
+    reader: Reader
+    pages: Pages
+    lanes: Lanes
+    directory: Directory
+    authority: Authority
+    publisher: Publisher
+    listener: Listener
+    probe: Probe
+    doors: Doors
+    keeper: Keeper
+    audit: Audit
+    around: Surroundings
+    connections: Connections
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings) -> AsyncGenerator["Wiring"]:
+        """Open everything and keep it running for the length of a context.
+
+        Raises `SchemaMismatch` for a database that this code does not know, `Unavailable` for one out of reach. Redis
+        need not be there.
+        """
+        async with (
+            Postgres.open(settings.database_url) as postgres,
+            PubSub.open(settings.redis_url) as pubsub,
+        ):
+            await check_schema(postgres)
+            wiring = _build(settings, postgres, pubsub)
+            await wiring.learn_epoch()
+            async with _running(wiring.tasks()):
+                yield wiring
+
+    async def learn_epoch(self) -> None:
+        """Read the epochs before anybody asks for the newest."""
+        connection = await self.postgres.connect(
+            application="roomlog-start", statement_timeout_ms=3000, lock_timeout_ms=3000
+        )
+        try:
+            await self.epochs.check(connection)
+        finally:
+            await connection.close()
+
+    def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """Give what must run for as long as the process does, by name."""
+        tasks = {
+            "publisher": self.publisher.run(),
+            "listener": self.listener.run(),
+            "probe": self.probe.run(self.publisher, self.listener),
+            "doors": self.doors.run(),
+            "keeper": self.keeper.run(),
+            "audit": self.audit.run(),
+            "connections": self.connections.run(),
+        }
+        for number, lane in enumerate(self.lanes.lanes):
+            tasks[f"lane-{number}"] = lane.run()
+        return tasks
+
+    async def drain(self) -> None:
+        """Let clients move to other processes, then answer all that was taken in."""
+        await self.connections.drain(self.settings.drain_s)
+        await self.lanes.drain()
+        await self.publisher.drain(PUBLISH_DRAIN_S)
+
+
+def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
+    pepper = Pepper(settings.pepper)
+    epochs = Epochs()
+    reader = Reader(postgres, epochs)
+    pages = Pages(postgres, epochs)
+    publisher = Publisher(pubsub)
+
+    def publish(events: Sequence[Event]) -> None:
+        for event in events:
+            publisher.offer(room_channel(event.app, event.room), write_payload(event))
+
+    lanes = Lanes([Lane(postgres, epochs, publish) for _ in range(LANES)])
+    directory = Directory(postgres, lanes)
+    authority = Authority(postgres, pepper)
+    probe = Probe()
+
+    def on_payload(channel: str, payload: bytes) -> None:
+        if channel == probe.channel:
+            probe.on_payload()
+        else:
+            keeper.on_payload(channel, payload)
+
+    def on_gap() -> None:
+        keeper.gap_seen = True
+        audit.hurry()
+
+    def on_control(text: str) -> None:
+        control = read_control(text)
+        if control is None:
+            log.warning("unknown_control")
+            return
+        authority.forget(control)
+        if isinstance(control, KeyRevoked):
+            connections.revoke_key(control.app, control.key)
+
+    listener = Listener(pubsub.address, on_payload, on_gap)
+    keeper = Keeper(reader, epochs, listener)
+    audit = Audit(postgres, epochs, keeper, listener, probe, on_control)
+    doors = Doors(reader)
+    connections = Connections(audit)
+    around = Surroundings(
+        opener=RoomOpener(doors, keeper, epochs),
+        reader=reader,
+        audit=audit,
+        lanes=lanes,
+        directory=directory,
+        pages=pages,
+        pepper=pepper,
+        postgres=postgres,
+        catch_ups=asyncio.Semaphore(CATCH_UPS),
+        counts=DeliveryCounts(),
+        problem=problem,
+    )
+    return Wiring(
+        settings=settings,
+        postgres=postgres,
+        pepper=pepper,
+        epochs=epochs,
+        reader=reader,
+        pages=pages,
+        lanes=lanes,
+        directory=directory,
+        authority=authority,
+        publisher=publisher,
+        listener=listener,
+        probe=probe,
+        doors=doors,
+        keeper=keeper,
+        audit=audit,
+        around=around,
+        connections=connections,
+    )
+
+
+@asynccontextmanager
+async def _running(tasks: dict[str, Coroutine[Any, Any, None]]) -> AsyncGenerator[None]:
+    """Run tasks until the context ends; one that ends before is a fault, and brings the process down with it."""
+    async with asyncio.TaskGroup() as group:
+        running = [group.create_task(_for_ever(name, task), name=name) for name, task in tasks.items()]
+        try:
+            yield
+        finally:
+            for task in running:
+                task.cancel()
+
+
+async def _for_ever(name: str, task: Coroutine[Any, Any, None]) -> None:
+    await task
+    msg = f"{name} has ended"
+    raise RuntimeError(msg)
