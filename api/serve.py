@@ -9,11 +9,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import replace
+from types import FrameType
 
 import structlog
 import uvicorn
+import uvloop
 from litestar.types import ASGIApp
 
 from api.asgi import build_internal, build_service
@@ -69,15 +71,9 @@ def serve(settings: Settings, environ: dict[str, str]) -> int:
         check_port(settings.internal_host, settings.internal_port)
     if settings.workers > 1:
         return _Parent(settings, environ).run()
-    with asyncio.Runner(loop_factory=_new_loop()) as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings))
     return 0
-
-
-def _new_loop() -> Callable[[], asyncio.AbstractEventLoop]:
-    import uvloop  # noqa: PLC0415 - absent on Windows, where nothing is served
-
-    return uvloop.new_event_loop
 
 
 async def _serve(settings: Settings) -> None:
@@ -110,7 +106,7 @@ async def _serve(settings: Settings) -> None:
 
 def _config(service: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
-        service,  # type: ignore[arg-type]  # litestar's ASGI types and uvicorn's say the same in other words
+        service,
         loop="none",
         http="httptools",
         ws="websockets-sansio",
@@ -130,15 +126,17 @@ def _config(service: ASGIApp) -> uvicorn.Config:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Listen, together with the other workers: the kernel spreads connections over those who share a port evenly,
-    while on one inherited socket the first worker to wake takes most.
+    """Listen, together with the other workers.
+
+    The kernel spreads connections evenly over those who share a port; of one inherited socket, the first worker to wake
+    would take most.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     listener.bind((host, port))
-    listener.setblocking(False)
+    listener.setblocking(False)  # noqa: FBT003 - its one argument
     return listener
 
 
@@ -153,8 +151,8 @@ class _Parent:
         self._back_off_s: dict[int, float] = {}
 
     def run(self) -> int:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._stop())
+        for stopping in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(stopping, self._stop)
         started = {number: self._start(number) for number in range(self._settings.workers)}
         while self._workers:
             for number, worker in list(self._workers.items()):
@@ -169,9 +167,7 @@ class _Parent:
         return 0
 
     def _start(self, number: int) -> float:
-        worker = replace(
-            self._settings, workers=1, internal_port=self._settings.internal_port + number
-        )
+        worker = replace(self._settings, workers=1, internal_port=self._settings.internal_port + number)
         self._workers[number] = subprocess.Popen(
             [sys.executable, "-m", "api", "serve"],
             env=self._environ
@@ -191,7 +187,7 @@ class _Parent:
         log.error("worker_died", worker=number, lived_s=round(lived_s, 1))
         time.sleep(back_off_s)
 
-    def _stop(self) -> None:
+    def _stop(self, _signal: int, _frame: FrameType | None) -> None:
         self._stopping = True
         for worker in self._workers.values():
             worker.send_signal(signal.SIGTERM)

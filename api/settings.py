@@ -59,9 +59,7 @@ class Settings:
                 else None
             ),
             drain_s=float(reading.number("ROOMLOG_DRAIN_S", 25, 0, 300)),
-            log_level=reading.choice(
-                "ROOMLOG_LOG_LEVEL", "info", ("debug", "info", "warning", "error")
-            ),
+            log_level=reading.choice("ROOMLOG_LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
         )
         reading.finish()
         return settings

@@ -94,7 +94,7 @@ class Wiring:
 
     def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
         """Give what must run for as long as the process does, by name."""
-        tasks = {
+        tasks: dict[str, Coroutine[Any, Any, None]] = {
             "publisher": self.publisher.run(),
             "listener": self.listener.run(),
             "probe": self.probe.run(self.publisher, self.listener),

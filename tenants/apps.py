@@ -36,9 +36,7 @@ class App:
     created_at: str
 
 
-async def create_app(
-    postgres: Postgres, tenant: TenantId, name: str, environment: Environment
-) -> App:
+async def create_app(postgres: Postgres, tenant: TenantId, name: str, environment: Environment) -> App:
     """Make an app with its first signing key; raises `NotFound` if there is no such tenant."""
     app = new_app_id()
     values = {"app": app, "tenant": tenant, "name": name, "environment": environment}
@@ -56,8 +54,7 @@ async def list_apps(postgres: Postgres, tenant: TenantId) -> list[App]:
     async with postgres.ground() as connection:
         rows = (await connection.execute(LIST, {"tenant": tenant})).all()
     return [
-        App(Scope(tenant, AppId(row.app_id)), row.name, row.environment, to_rfc3339(row.created_at))
-        for row in rows
+        App(Scope(tenant, AppId(row.app_id)), row.name, row.environment, to_rfc3339(row.created_at)) for row in rows
     ]
 
 

@@ -24,10 +24,8 @@ class SigningKeyRetired(msgspec.Struct, tag="signing_key_retired", frozen=True):
 
 Control = KeyRevoked | SigningKeyRetired
 
-_DECODER = msgspec.json.Decoder(Control)
-SEND = text(
-    "INSERT INTO commits (apps, rooms, heads, control) VALUES ('{}', '{}', '{}', :control)"
-)
+_DECODER: msgspec.json.Decoder[Control] = msgspec.json.Decoder(Control)
+SEND = text("INSERT INTO commits (apps, rooms, heads, control) VALUES ('{}', '{}', '{}', :control)")
 
 
 async def send_control(connection: AsyncConnection, control: Control) -> None:

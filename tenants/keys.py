@@ -26,9 +26,7 @@ from tenants.scope import Scope
 SECRET_WIDTH = 43
 """Base 62 digits of 256 bits."""
 CHECK_WIDTH = 6
-SHAPE = re.compile(
-    r"rl_(live|test)_([0-9A-Za-z]{12})_([0-9A-Za-z]{43})([0-9A-Za-z]{6})", re.ASCII
-)
+SHAPE = re.compile(r"rl_(live|test)_([0-9A-Za-z]{12})_([0-9A-Za-z]{43})([0-9A-Za-z]{6})", re.ASCII)
 
 INSERT = text("""
 INSERT INTO api_keys (app_id, key_number, label, secret_hash, pepper_version)
@@ -102,9 +100,7 @@ def parse_key_id(scope: Scope, name: str) -> KeyNumber | None:
     return KeyNumber(number) if app == scope.app else None
 
 
-async def create_key(
-    postgres: Postgres, pepper: Pepper, app: AppId, label: str
-) -> tuple[ApiKey, str]:
+async def create_key(postgres: Postgres, pepper: Pepper, app: AppId, label: str) -> tuple[ApiKey, str]:
     """Make a key and give it with its text, which nobody can give again; raises `NotFound` without such an app."""
     environment: Environment = (await get_app(postgres, app)).environment
     secret = to_base62(secrets.randbits(256), SECRET_WIDTH)

@@ -1,10 +1,11 @@
 """Door 1: PostgreSQL. Hot paths get asyncpg connections, the control plane SQLAlchemy transactions inside a scope."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import asyncpg
+from asyncpg.connect_utils import SessionAttribute
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -31,7 +32,7 @@ AWAY = (
 
 
 @contextmanager
-def away_is_unavailable() -> Iterator[None]:
+def away_is_unavailable() -> Generator[None]:
     """Turn the many faces of a database out of reach into `Unavailable`, which callers may retry."""
     try:
         yield
@@ -67,7 +68,7 @@ class Postgres:
                 # Our reads are single statements that leave nothing behind on a connection; the reset query that
                 # asyncpg sends by default would double the cost of a small one.
                 reset=_leave_as_it_is,
-                target_session_attrs="read-write",
+                target_session_attrs=SessionAttribute.read_write,
                 server_settings=_session(application="roomlog-read", statement_timeout_ms=5000),
             )
         engine = create_async_engine(
@@ -100,7 +101,7 @@ class Postgres:
         return await asyncpg.connect(
             self._url,
             timeout=CONNECT_TIMEOUT_S,
-            target_session_attrs="read-write",
+            target_session_attrs=SessionAttribute.read_write,
             server_settings=_session(
                 application=application,
                 statement_timeout_ms=statement_timeout_ms,
@@ -128,9 +129,7 @@ async def _leave_as_it_is(_: object) -> None:
     """Reset nothing."""
 
 
-def _session(
-    *, application: str, statement_timeout_ms: int, lock_timeout_ms: int = 2000
-) -> dict[str, str]:
+def _session(*, application: str, statement_timeout_ms: int, lock_timeout_ms: int = 2000) -> dict[str, str]:
     return {
         "application_name": application,
         "statement_timeout": str(statement_timeout_ms),

@@ -19,9 +19,10 @@ async def check_schema(postgres: Postgres) -> None:
     """Compare the database's revision with those known; raises `SchemaMismatch`, or `Unavailable`."""
     try:
         async with postgres.ground() as connection:
-            revisions = set((await connection.execute(REVISION)).scalars().all())
+            found_there: list[str] = list((await connection.execute(REVISION)).scalars())
     except ProgrammingError:
-        revisions = set()
+        found_there = []
+    revisions = set(found_there)
     if not revisions:
         msg = "The database has no schema yet. Run: roomlog-server migrate"
         raise SchemaMismatch(msg)

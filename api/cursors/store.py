@@ -15,9 +15,7 @@ RETURNING m.read_seq
 """)
 
 
-async def move_read_cursor(
-    postgres: Postgres, scope: Scope, room: RoomNumber, user: UserNumber, seq: int
-) -> int:
+async def move_read_cursor(postgres: Postgres, scope: Scope, room: RoomNumber, user: UserNumber, seq: int) -> int:
     """Move a member's read cursor and give where it stands; raises `NotAMember`."""
     values = {"app": scope.app, "room": room, "user": user, "seq": seq}
     async with postgres.transaction(scope) as connection:

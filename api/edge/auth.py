@@ -34,9 +34,7 @@ def refuse_browser_with_key(caller: Caller, *, has_origin: bool) -> None:
         raise NoKeysInBrowsers
 
 
-async def provide_caller(
-    request: Request[Any, Any, Any], authority: Authority, postgres: Postgres
-) -> Caller:
+async def provide_caller(request: Request[Any, Any, Any], authority: Authority, postgres: Postgres) -> Caller:
     """Authenticate a request; an API key may name the user as whom it acts in the header `Roomlog-As`."""
     credential = credential_in(request.headers.get("authorization", ""))
     if credential is None:

@@ -17,14 +17,14 @@ _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _STEP = re.compile(r"\.([^.\[\]`]+)|\[(\d+|\.\.\.)\]")
 
 
-def decode(text: str | bytes, kind: type[T]) -> T:
+def decode(text: str | bytes, decoder: msgspec.json.Decoder[T]) -> T:
     """Decode JSON strictly; raises `BadRequest` with its reason, and a pointer to the place where there is one."""
     try:
         if isinstance(text, bytes):
             text = text.decode()
         if "\\u0000" in text and _NUL.search(text):
             raise BadRequest("Strings may not contain NUL (\\u0000).")
-        return msgspec.json.decode(text, type=kind)
+        return decoder.decode(text)
     except msgspec.ValidationError as error:
         raise _located(str(error)) from error
     except RecursionError as error:
@@ -45,7 +45,7 @@ async def read_body(request: Request[Any, Any, Any], kind: type[T]) -> T:
         body += chunk
         if len(body) > MAX_BODY_BYTES:
             raise TooLarge(f"A request body is at most {MAX_BODY_BYTES} bytes.")
-    return decode(bytes(body), kind)
+    return decode(bytes(body), msgspec.json.Decoder(kind))
 
 
 def _what_is_wrong(text: str | bytes) -> str:

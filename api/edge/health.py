@@ -1,4 +1,4 @@
-"""The internal listener's health: is the process alive, and should it be given work?"""
+"""The internal listener's health: whether the process is alive, and whether to give it work."""
 
 from collections.abc import Callable
 

@@ -1,7 +1,7 @@
 """Problems out: every refusal as RFC 9457 `application/problem+json` with a stable code, and nothing of our insides."""
 
 import secrets
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import structlog
@@ -99,7 +99,7 @@ def _first_fault(error: ValidationException) -> str:
     """Name the parameter that a request got wrong."""
     extra = error.extra
     if isinstance(extra, list) and extra and isinstance(extra[0], dict):
-        first: dict[str, Any] = extra[0]
+        first = cast("dict[str, Any]", extra[0])
         return f"{first.get('key', 'A parameter')}: {first.get('message', 'not as documented')}."
     return "A parameter is not as documented."
 

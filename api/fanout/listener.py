@@ -53,13 +53,13 @@ class _Wire(asyncio.Protocol):
         except hiredis.ProtocolError:
             self.drop()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         if not self.lost.done():
             self.lost.set_result(None)
 
     def say(self, *words: str) -> None:
         if self.transport is not None and not self.transport.is_closing():
-            self.transport.write(hiredis.pack_command(words))
+            self.transport.write(hiredis.pack_command(words))  # type: ignore[arg-type]  # stub: tuples of one
 
     def drop(self) -> None:
         if self.transport is not None:
@@ -163,7 +163,7 @@ class Listener:
         else:
             tls = ssl.create_default_context() if address.tls else None
             _, wire = await loop.create_connection(
-                lambda: _Wire(self._take), address.host, address.port, ssl=tls
+                lambda: _Wire(self._take), address.host or "localhost", address.port, ssl=tls
             )
         return wire
 
@@ -214,14 +214,14 @@ class Listener:
             if self._wire is not None:
                 self._wire.drop()
             return
-        if not isinstance(reply, list):
-            return
-        kind, *rest = cast("list[Any]", reply)
-        if kind == b"message":
-            self.received += 1
-            self._on_payload(rest[0].decode(), rest[1])
-        elif kind in {b"subscribe", b"unsubscribe"}:
-            self._confirm(rest[0].decode(), heard=kind == b"subscribe")
+        match reply:
+            case [b"message", bytes(channel), bytes(payload)]:
+                self.received += 1
+                self._on_payload(channel.decode(), payload)
+            case [b"subscribe" | b"unsubscribe" as kind, bytes(channel), *_]:
+                self._confirm(channel.decode(), heard=kind == b"subscribe")
+            case _:
+                pass  # answers to PING and AUTH
 
     def _confirm(self, channel: str, *, heard: bool) -> None:
         left = self._pending.get(channel, 1) - 1

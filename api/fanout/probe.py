@@ -1,10 +1,11 @@
-"""The probe: do this process's own publications come back to it?
+"""The probe: whether this process's own publications come back to it.
 
 A connection may look healthy and deliver nothing. So delivery itself is watched, on the very way that events take: out
 through the publisher, back through the listener.
 """
 
 import asyncio
+import contextlib
 import secrets
 
 from api.fanout.listener import Listener, NotListening
@@ -33,10 +34,8 @@ class Probe:
 
     async def run(self, publisher: Publisher, listener: Listener) -> None:
         """Publish every 400 ms, until cancelled."""
-        try:
+        with contextlib.suppress(NotListening):  # it stays wanted
             await listener.subscribe(self.channel)
-        except NotListening:
-            pass  # it stays wanted
         while True:
             publisher.offer(self.channel, b"")
             await asyncio.sleep(EVERY_S)

@@ -19,9 +19,7 @@ from tenants.tokens import create_signing_key, list_signing_keys, retire_signing
 
 
 @get("/v1/keys", operation_id="listKeys")
-async def show_keys(
-    caller: NamedDependency[Caller], postgres: NamedDependency[Postgres]
-) -> Response[bytes]:
+async def show_keys(caller: NamedDependency[Caller], postgres: NamedDependency[Postgres]) -> Response[bytes]:
     """Give the app's API keys, without their secrets."""
     require_server(caller)
     keys = await list_keys(postgres, caller.scope.app)
@@ -56,9 +54,7 @@ async def remove_key(
 
 
 @get("/v1/signing-keys", operation_id="listSigningKeys")
-async def show_signing_keys(
-    caller: NamedDependency[Caller], postgres: NamedDependency[Postgres]
-) -> Response[bytes]:
+async def show_signing_keys(caller: NamedDependency[Caller], postgres: NamedDependency[Postgres]) -> Response[bytes]:
     """Give the app's signing keys, without their secrets."""
     require_server(caller)
     keys = await list_signing_keys(postgres, caller.scope)
@@ -66,9 +62,7 @@ async def show_signing_keys(
 
 
 @post("/v1/signing-keys", operation_id="createSigningKey")
-async def post_signing_key(
-    caller: NamedDependency[Caller], postgres: NamedDependency[Postgres]
-) -> Response[bytes]:
+async def post_signing_key(caller: NamedDependency[Caller], postgres: NamedDependency[Postgres]) -> Response[bytes]:
     """Make a signing key; it signs from now on, and older ones go on to verify."""
     require_server(caller)
     key = await create_signing_key(postgres, caller.scope)

@@ -12,8 +12,8 @@ from api.errors import (
     RoomNotFound,
     SeqConflict,
 )
-from api.log.append import Answer, Outcome
 from api.log.event import Event
+from api.log.item import Answer, Outcome
 from tenants.errors import ServiceError
 
 REFUSALS: dict[Outcome, type[ServiceError]] = {

@@ -104,10 +104,7 @@ def changed_room_facts(facts: str, created_at: str) -> str:
 
 def hidden_json(event: Event, room_id: RoomId) -> str:
     """Write what a member sees of an event about a message older than the history they may read: its place alone."""
-    return (
-        f'{{"type":"hidden","room":"{room_id}","seq":{event.seq},'
-        f'"cursor":"{write_cursor(event.place)}"}}'
-    )
+    return f'{{"type":"hidden","room":"{room_id}","seq":{event.seq},"cursor":"{write_cursor(event.place)}"}}'
 
 
 def created_facts(sender: UserId) -> str:

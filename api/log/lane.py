@@ -18,9 +18,10 @@ import structlog
 
 from api.errors import Overloaded, RoomBusy
 from api.ids import RoomNumber
-from api.log.append import STALE_EPOCH, Answer, Item, Outcome, append
+from api.log.append import STALE_EPOCH, append
 from api.log.epochs import Epochs
 from api.log.event import Event
+from api.log.item import Answer, Item, Outcome
 from tenants.errors import ServiceError, Unavailable
 from tenants.ids import AppId
 from tenants.postgres import AWAY, Postgres
@@ -85,9 +86,7 @@ class LaneCounts:
 class Lane:
     """One connection, one queue, one task."""
 
-    def __init__(
-        self, postgres: Postgres, epochs: Epochs, publish: Callable[[Sequence[Event]], None]
-    ) -> None:
+    def __init__(self, postgres: Postgres, epochs: Epochs, publish: Callable[[Sequence[Event]], None]) -> None:
         """Write through `postgres`; hand what was committed to `publish`, which must neither block nor raise."""
         self._postgres = postgres
         self._epochs = epochs
@@ -252,13 +251,9 @@ class Lane:
             await self._epochs.check(self._connection)
         self.counts.calls += 1
         self.counts.items += len(items)
-        return await append(
-            self._connection, self._epochs, items, skip_held=skip_held, timeout_s=CALL_TIMEOUT_S
-        )
+        return await append(self._connection, self._epochs, items, skip_held=skip_held, timeout_s=CALL_TIMEOUT_S)
 
-    async def _halve(
-        self, items: Sequence[Item], error: Exception, *, skip_held: bool
-    ) -> list[Answer]:
+    async def _halve(self, items: Sequence[Item], error: Exception, *, skip_held: bool) -> list[Answer]:
         self.counts.halvings += 1
         if len(items) == 1:
             log.error("poison", error=type(error).__name__, app=items[0].app, room=items[0].room)

@@ -70,21 +70,14 @@ class Pages:
         self._postgres = postgres
         self._epochs = epochs
 
-    async def page(
-        self, caller: Caller, room_id: RoomId, *, upto: int | None, back: int, forth: int
-    ) -> Page:
+    async def page(self, caller: Caller, room_id: RoomId, *, upto: int | None, back: int, forth: int) -> Page:
         """Give `back` messages up to seq `upto` (None: the end) and `forth` after it; raises `RoomNotFound`."""
         user = None if caller.user is None else caller.user.number
-        rows = await self._postgres.fetch(
-            PAGE, caller.scope.app, room_id, user, upto, back, forth
-        )
+        rows = await self._postgres.fetch(PAGE, caller.scope.app, room_id, user, upto, back, forth)
         if not rows or _is_closed(caller, private=rows[0]["private"], role=rows[0]["role"]):
             raise RoomNotFound
         row = rows[0]
-        messages = [
-            message_row(caller.scope.app, row["room"], message, self._epochs)
-            for message in row["messages"]
-        ]
+        messages = [message_row(caller.scope.app, row["room"], message, self._epochs) for message in row["messages"]]
         head = row["head_seq"]
         if not messages:
             return Page([], None, None, head)

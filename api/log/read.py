@@ -4,20 +4,28 @@ Always the primary, always by (app, room), one statement each.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 
-from api.ids import Epoch, RoomId, RoomNumber, Seq
+from api.ids import RoomNumber, Seq
 from api.log.epochs import Epochs
 from api.log.event import Event, Kind
+from api.log.views import (
+    MEMBERS_IN_SNAPSHOT,
+    MESSAGES_IN_SNAPSHOT,
+    Ask,
+    Door,
+    MemberRow,
+    Membership,
+    MessageRow,
+    RoomRow,
+    Snapshot,
+    Standing,
+)
 from tenants.clock import to_rfc3339
-from tenants.ids import AppId, UserId, UserNumber
+from tenants.ids import AppId
 from tenants.postgres import Postgres
-
-MEMBERS_IN_SNAPSHOT = 100
-MESSAGES_IN_SNAPSHOT = 100
 
 # Where a room stands, and how the asker stands to it: for many askers at once.
 DOORS = """
@@ -66,101 +74,6 @@ SELECT q.app, q.room, r.head_seq,
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Membership:
-    """A user's membership in a room, as it stood when it was read."""
-
-    role: str
-    joined_seq: Seq
-    joined_at: str
-    visible_from: Seq
-    read_seq: Seq
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Who wants to open which room, and from where."""
-
-    app: AppId
-    room_id: RoomId
-    user: UserNumber | None
-    cursor_seq: Seq | None
-    """The seq of the cursor that was brought; None for a fresh opening, which reads others' read cursors too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """Where a room stood at one moment, and how the asker stood to it."""
-
-    room: RoomNumber
-    private: bool
-    head: Seq
-    floor: Seq
-    membership: Membership | None
-    cursor_epoch: int | None
-    """The epoch's ordinal of the event at the asked seq; None if there is no such event."""
-    reads: dict[UserId, Seq]
-
-
-@dataclass(frozen=True, slots=True)
-class MemberRow:
-    """A member as a snapshot lists it."""
-
-    number: UserNumber
-    id: UserId
-    role: str
-    joined_seq: Seq
-    joined_at: str
-
-
-@dataclass(frozen=True, slots=True)
-class MessageRow:
-    """A message as it stands: the seq and number of its creation, and the newest event about it."""
-
-    seq: Seq
-    number: int
-    latest: Event
-
-
-@dataclass(frozen=True, slots=True)
-class RoomRow:
-    """What a room's row says of it."""
-
-    name: str
-    data: str
-    private: bool
-    created_at: str
-    updated_seq: Seq
-    updated_at: str
-    deleted: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A room at one seq, read in one statement: equal to the fold of its log up to there."""
-
-    room_id: RoomId
-    room: RoomRow
-    seq: Seq
-    epoch: Epoch
-    floor: Seq
-    members: list[MemberRow]
-    member_count: int
-    messages: list[MessageRow]
-    """The last messages, oldest first."""
-    message_count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A room's head, and which epoch wrote the event at a place that was asked about."""
-
-    app: AppId
-    room: RoomNumber
-    head: Seq | None
-    epoch_there: int | None
-
-
 class Reader:
     """Reads the logs of one database."""
 
@@ -185,14 +98,10 @@ class Reader:
 
     async def snapshot(self, app: AppId, room: RoomNumber) -> Snapshot | None:
         """Read a room whole, with its last 100 messages and first 100 members; None if there never was one."""
-        rows = await self._postgres.fetch(
-            SNAPSHOT, app, room, MEMBERS_IN_SNAPSHOT, MESSAGES_IN_SNAPSHOT
-        )
+        rows = await self._postgres.fetch(SNAPSHOT, app, room, MEMBERS_IN_SNAPSHOT, MESSAGES_IN_SNAPSHOT)
         return self._snapshot(app, room, rows[0]) if rows else None
 
-    async def events(
-        self, places: Sequence[tuple[AppId, RoomNumber, Seq]], *, limit: int
-    ) -> list[Event]:
+    async def events(self, places: Sequence[tuple[AppId, RoomNumber, Seq]], *, limit: int) -> list[Event]:
         """Give the events of each room from a seq on, *that one included*, `limit` for each, by room and seq.
 
         The event at the seq itself is the anchor: who asks compares its epoch with what they hold.
@@ -206,9 +115,7 @@ class Reader:
         )
         return [self.event(row) for row in rows]
 
-    async def standings(
-        self, places: Sequence[tuple[AppId, RoomNumber, Seq]]
-    ) -> list[Standing]:
+    async def standings(self, places: Sequence[tuple[AppId, RoomNumber, Seq]]) -> list[Standing]:
         """Tell each room's head, and whose epoch wrote the event at the given seq."""
         rows = await self._postgres.fetch(
             HEADS,
@@ -216,9 +123,7 @@ class Reader:
             [room for _, room, _ in places],
             [seq for _, _, seq in places],
         )
-        return [
-            Standing(row["app"], row["room"], row["head_seq"], row["epoch_there"]) for row in rows
-        ]
+        return [Standing(row["app"], row["room"], row["head_seq"], row["epoch_there"]) for row in rows]
 
     def event(self, row: asyncpg.Record) -> Event:
         """Make an event of a row that carries the columns of `EVENTS`."""
@@ -257,16 +162,12 @@ class Reader:
                 for number, user_id, role, joined_seq, joined_at in row["members"]
             ],
             member_count=row["member_count"],
-            messages=[
-                message_row(app, room, message, self._epochs) for message in row["messages"]
-            ],
+            messages=[message_row(app, room, message, self._epochs) for message in row["messages"]],
             message_count=row["head_number"],
         )
 
 
-def message_row(
-    app: AppId, room: RoomNumber, row: Sequence[Any], epochs: Epochs
-) -> MessageRow:
+def message_row(app: AppId, room: RoomNumber, row: Sequence[Any], epochs: Epochs) -> MessageRow:
     """Make a message of the columns (seq, number) of its creation and those of its newest event."""
     created, number, seq, epoch, kind, at, facts, body, target = row
     latest = Event(

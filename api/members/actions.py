@@ -8,8 +8,8 @@ from api.author import author
 from api.errors import NotAMember, SeqConflict
 from api.ids import RoomId, RoomNumber, Seq
 from api.log.answers import settled
-from api.log.append import Item, Needs, Outcome
 from api.log.event import Kind, member_facts
+from api.log.item import Item, Needs, Outcome
 from api.log.lane import Lanes
 from api.members.rules import needs_to_add, needs_to_join, needs_to_remove
 from api.members.schemas import MemberChange, MemberView
@@ -61,9 +61,7 @@ async def join(doors: MemberDoors, caller: Caller, room_id: RoomId, key: str) ->
     return await _member(doors, caller, room, user)
 
 
-async def remove_member(
-    doors: MemberDoors, caller: Caller, room_id: RoomId, user_id: UserId, key: str
-) -> None:
+async def remove_member(doors: MemberDoors, caller: Caller, room_id: RoomId, user_id: UserId, key: str) -> None:
     """Take a user out of a room; every subscription of that user to it ends exactly at this event."""
     room = (await get_room(doors.postgres, caller, room_id)).number
     user = await find_user(doors.postgres, caller.scope, user_id)
@@ -88,9 +86,7 @@ async def leave(doors: MemberDoors, caller: Caller, room_id: RoomId, key: str) -
     await remove_member(doors, caller, room_id, author(caller).id, key)
 
 
-async def _change_role(
-    doors: MemberDoors, caller: Caller, room: RoomNumber, user: User, role: str, key: str
-) -> None:
+async def _change_role(doors: MemberDoors, caller: Caller, room: RoomNumber, user: User, role: str, key: str) -> None:
     for _ in range(TRIES):
         member = await _member(doors, caller, room, user)
         if member.role == role:
@@ -116,9 +112,7 @@ async def _change_role(
     raise SeqConflict
 
 
-def _add(
-    caller: Caller, room: RoomNumber, user: User, change: MemberChange, needs: Needs
-) -> Item:
+def _add(caller: Caller, room: RoomNumber, user: User, change: MemberChange, needs: Needs) -> Item:
     role = change.role or "member"
     from_join = change.history == "from_join"
     state = {"user": user.id, "role": role, "private": from_join}
@@ -146,9 +140,7 @@ def _keyed(doors: MemberDoors, item: Item, key: str, verb: bytes, content: objec
     )
 
 
-async def _member(
-    doors: MemberDoors, caller: Caller, room: RoomNumber, user: User
-) -> MemberView:
+async def _member(doors: MemberDoors, caller: Caller, room: RoomNumber, user: User) -> MemberView:
     member = await get_member(doors.postgres, caller.scope, room, user.number)
     if member is None:
         raise NotAMember

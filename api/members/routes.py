@@ -62,9 +62,7 @@ async def add_member(
     return json_struct(await put_member(member_doors, caller, room, user, change, key))
 
 
-@delete(
-    "/v1/rooms/{room_id:str}/members/{user_id:str}", operation_id="removeMember", status_code=200
-)
+@delete("/v1/rooms/{room_id:str}/members/{user_id:str}", operation_id="removeMember", status_code=200)
 async def take_out_member(
     room_id: FromPath[str],
     user_id: FromPath[str],

@@ -1,6 +1,6 @@
 """Who may bring whom into a room, and out of it. Pure."""
 
-from api.log.append import Needs
+from api.log.item import Needs
 from tenants.ids import UserNumber
 from tenants.scope import Caller
 

@@ -31,9 +31,7 @@ async def list_members(
     return [_view(row) for row in rows]
 
 
-async def get_member(
-    postgres: Postgres, scope: Scope, room: RoomNumber, user: UserNumber
-) -> MemberView | None:
+async def get_member(postgres: Postgres, scope: Scope, room: RoomNumber, user: UserNumber) -> MemberView | None:
     """Give a member; None if the user is none."""
     values = {"app": scope.app, "room": room, "user": user}
     async with postgres.transaction(scope) as connection:

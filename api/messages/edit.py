@@ -2,8 +2,8 @@
 
 from api.ids import RoomId, Seq, read_message_id
 from api.log.answers import Written, settled, written
-from api.log.append import Item
 from api.log.event import Event, Kind, changed_facts
+from api.log.item import Item
 from api.log.lane import Lanes
 from api.log.pages import Pages
 from api.messages.rules import message_body, needs_to_delete, needs_to_edit

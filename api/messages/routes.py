@@ -130,6 +130,4 @@ def _page_json(page: Page) -> str:
     previous = "null" if page.previous is None else page.previous
     following = "null" if page.next is None else page.next
     messages = ",".join(map(state_json, page.messages))
-    return (
-        f'{{"messages":[{messages}],"previous":{previous},"next":{following},"seq":{page.head}}}'
-    )
+    return f'{{"messages":[{messages}],"previous":{previous},"next":{following},"seq":{page.head}}}'

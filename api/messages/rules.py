@@ -4,7 +4,7 @@ import msgspec
 
 from api.custom_data import custom_text
 from api.errors import TooLarge
-from api.log.append import Needs
+from api.log.item import Needs
 from api.messages.schemas import NewMessage
 from tenants.scope import Caller
 

@@ -21,9 +21,7 @@ class TextPart(msgspec.Struct, tag_field="type", tag="text", forbid_unknown_fiel
     text: Annotated[str, msgspec.Meta(min_length=1)]
 
 
-class UrlPart(
-    msgspec.Struct, tag_field="type", tag="url", forbid_unknown_fields=True, omit_defaults=True
-):
+class UrlPart(msgspec.Struct, tag_field="type", tag="url", forbid_unknown_fields=True, omit_defaults=True):
     """A link, by http or https, and what lies behind it."""
 
     url: Annotated[str, msgspec.Meta(max_length=MAX_URL, pattern=r"^https?://[^\s/]")]

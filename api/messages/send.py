@@ -1,10 +1,10 @@
 """THE SEND PATH: rules, then the lane, which commits, acknowledges and publishes."""
 
+from api.author import author
 from api.ids import RoomId, RoomNumber
 from api.log.answers import Written, written
-from api.log.append import Item
 from api.log.event import Kind, created_facts
-from api.author import author
+from api.log.item import Item
 from api.messages.rules import message_body, needs_to_send
 from api.messages.schemas import NewMessage
 from api.rooms.directory import Directory

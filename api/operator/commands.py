@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 import msgspec
 
@@ -21,14 +22,14 @@ from tenants.keys import create_key, list_keys, parse_key_id, revoke_key
 from tenants.postgres import Postgres
 from tenants.tokens import DEFAULT_TTL_S, mint_token
 
+# argparse has no public name for what `add_subparsers` gives.
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 Shown = list[msgspec.Struct]
 Verb = Callable[[argparse.Namespace, Postgres, Pepper], Awaitable[Shown]]
 """Does what is asked, and gives what is to be shown."""
 
 
-def add_verbs(
-    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", settings: Callable[[], Settings]
-) -> None:
+def add_verbs(verbs: Verbs, settings: Callable[[], Settings]) -> None:
     """Add `tenant`, `app`, `key` and `token`; `settings` is asked for when one of them runs."""
     adding = _Adding(settings)
     tenant = _group(verbs, "tenant", "the paying accounts")
@@ -53,7 +54,7 @@ class _Adding:
 
     def add(
         self,
-        group: "argparse._SubParsersAction[argparse.ArgumentParser]",
+        group: Verbs,
         name: str,
         verb: Verb,
         text: str,
@@ -63,7 +64,11 @@ class _Adding:
         for argument in arguments:
             parser.add_argument(argument)
         parser.add_argument("--json", action="store_true", help="print JSON, an object a line")
-        parser.set_defaults(run=lambda options: asyncio.run(self._run(options, verb)))
+
+        def run(options: argparse.Namespace) -> int:
+            return asyncio.run(self._run(options, verb))
+
+        parser.set_defaults(run=run)
         return parser
 
     async def _run(self, options: argparse.Namespace, verb: Verb) -> int:
@@ -77,9 +82,7 @@ class _Adding:
         return 0
 
 
-def _group(
-    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, text: str
-) -> "argparse._SubParsersAction[argparse.ArgumentParser]":
+def _group(verbs: Verbs, name: str, text: str) -> Verbs:
     return verbs.add_parser(name, help=text).add_subparsers(required=True, metavar="VERB")
 
 

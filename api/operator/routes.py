@@ -34,9 +34,7 @@ def guard_operator(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteH
 
 
 @post("/operator/tenants", operation_id="createTenant")
-async def post_tenant(
-    request: Request[Any, Any, Any], postgres: NamedDependency[Postgres]
-) -> Response[bytes]:
+async def post_tenant(request: Request[Any, Any, Any], postgres: NamedDependency[Postgres]) -> Response[bytes]:
     """Make a tenant."""
     wish = await read_body(request, TenantRequest)
     return json_struct(TenantView.of(await create_tenant(postgres, wish.name)), status=201)
@@ -62,9 +60,7 @@ async def post_app(
 
 
 @get("/operator/tenants/{tenant_id:str}/apps", operation_id="listApps")
-async def show_apps(
-    tenant_id: FromPath[str], postgres: NamedDependency[Postgres]
-) -> Response[bytes]:
+async def show_apps(tenant_id: FromPath[str], postgres: NamedDependency[Postgres]) -> Response[bytes]:
     """Give a tenant's apps."""
     apps = await list_apps(postgres, _tenant(tenant_id))
     return json_struct(AppList([AppView.of(app) for app in apps]))
@@ -84,9 +80,7 @@ async def post_app_key(
 
 
 @get("/operator/apps/{app_id:str}/keys", operation_id="listAppKeys")
-async def show_app_keys(
-    app_id: FromPath[str], postgres: NamedDependency[Postgres]
-) -> Response[bytes]:
+async def show_app_keys(app_id: FromPath[str], postgres: NamedDependency[Postgres]) -> Response[bytes]:
     """Give an app's API keys, without their secrets."""
     keys = await list_keys(postgres, _app(app_id))
     return json_struct(KeyList([KeyView.of(key) for key in keys]))

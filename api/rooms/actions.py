@@ -9,10 +9,10 @@ from api.custom_data import custom_text
 from api.errors import KeyReused, RoomIdTaken, RoomNotFound, SeqConflict
 from api.ids import RoomId, Seq
 from api.log.answers import settled
-from api.log.append import Item, Outcome
 from api.log.create import Made, NewRoom, create_room
 from api.log.epochs import Epochs
 from api.log.event import Kind, changed_room_facts, room_facts
+from api.log.item import Item, Outcome
 from api.log.lane import Lanes
 from api.names import room_id as checked_room_id
 from api.names import user_id as checked_user_id
@@ -141,12 +141,10 @@ def _facts(found: FoundRoom, *, name: str, private: bool, data: str) -> str:
     return changed_room_facts(facts, found.view.created_at)
 
 
-async def _first_members(
-    postgres: Postgres, caller: Caller, wished: list[str]
-) -> list[tuple[User, str]]:
+async def _first_members(postgres: Postgres, caller: Caller, wished: list[str]) -> list[tuple[User, str]]:
     ids = [checked_user_id(user, f"/members/{index}") for index, user in enumerate(wished)]
     users = await find_users(postgres, caller.scope, ids) if ids else []
-    roles = {user: "member" for user in users}
+    roles = dict.fromkeys(users, "member")
     if caller.user is not None:
         roles = {caller.user: "admin", **roles, caller.user: "admin"}
     return list(roles.items())

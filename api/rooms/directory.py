@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from api.errors import RoomNotFound
 from api.ids import RoomId, RoomNumber
-from api.log.append import Answer, Item, Outcome
+from api.log.item import Answer, Item, Outcome
 from api.log.lane import Lanes
 from tenants.ids import AppId
 from tenants.postgres import Postgres
@@ -42,9 +42,7 @@ class Directory:
             self._numbers.popitem(last=False)
         return number
 
-    async def append(
-        self, scope: Scope, room_id: RoomId, item: Callable[[RoomNumber], Item]
-    ) -> Answer:
+    async def append(self, scope: Scope, room_id: RoomId, item: Callable[[RoomNumber], Item]) -> Answer:
         """Append to the room that the id stands for now; raises `RoomNotFound` and what lanes raise."""
         number = await self.number(scope, room_id)
         answer = await self._lanes.append(item(number))

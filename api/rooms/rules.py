@@ -1,6 +1,6 @@
 """Who may do what with a room. Pure."""
 
-from api.log.append import Needs
+from api.log.item import Needs
 from tenants.scope import Caller
 
 

@@ -68,9 +68,7 @@ async def get_room_numbered(postgres: Postgres, caller: Caller, number: RoomNumb
     return _found(row)
 
 
-async def list_rooms(
-    postgres: Postgres, caller: Caller, *, after: int, limit: int
-) -> list[FoundRoom]:
+async def list_rooms(postgres: Postgres, caller: Caller, *, after: int, limit: int) -> list[FoundRoom]:
     """Give rooms with numbers below `after`, newest first: the user's own, or for an API key all of the app."""
     statement = LIST_ALL if caller.user is None else LIST_JOINED
     values = {"app": caller.scope.app, "user": caller.sender, "after": after, "limit": limit}

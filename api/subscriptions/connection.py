@@ -97,18 +97,13 @@ class Reading:
     @property
     def is_behind(self) -> bool:
         """Whether there is anything to do for this reader."""
-        return (
-            self.generation != self.live.generation
-            or self.subscription.cursor.seq < self.live.seq
-        )
+        return self.generation != self.live.generation or self.subscription.cursor.seq < self.live.seq
 
 
 class Connection:
     """One client: its rooms, its answers, its writer."""
 
-    def __init__(
-        self, around: Surroundings, caller: Caller, put: Callable[[str], Awaitable[None]]
-    ) -> None:
+    def __init__(self, around: Surroundings, caller: Caller, put: Callable[[str], Awaitable[None]]) -> None:
         """Serve `caller`; `put` sends one text and returns when the transport has taken it."""
         self.caller = caller
         self.close_code: CloseCode | None = None
@@ -212,9 +207,7 @@ class Connection:
                 self.refuse(frame.id, BadRequest(limit), room_id)
                 continue
             try:
-                opened = await self._around.opener.open(
-                    self.caller, checked(wanted.room), wanted.cursor, wanted.last
-                )
+                opened = await self._around.opener.open(self.caller, checked(wanted.room), wanted.cursor, wanted.last)
             except ServiceError as error:
                 self.refuse(frame.id, error, room_id)
                 continue

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import msgspec
 
 from api.ids import RoomId, Seq, write_cursor, write_message_id
 from api.log.answers import Written
 from api.log.event import Kind, member_facts
-from api.log.read import Door, Membership
+from api.log.views import Door, Membership
 from api.messages.schemas import EditedMessage, NewMessage
 from api.subscriptions.judge import ResetReason
 from api.tails.tail import Tail
@@ -105,7 +105,7 @@ class Ping(_Frame, tag="ping"):
     """Ask for a `pong`."""
 
 
-ClientFrame = Auth | Subscribe | Unsubscribe | Send | Edit | Delete | Ping
+ClientFrame: TypeAlias = Auth | Subscribe | Unsubscribe | Send | Edit | Delete | Ping
 Write = Send | Edit | Delete
 
 

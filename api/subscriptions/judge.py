@@ -4,7 +4,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from api.ids import Epoch, Place
-from api.log.read import Door
+from api.log.views import Door
 
 
 class ResetReason(StrEnum):
@@ -18,9 +18,7 @@ class ResetReason(StrEnum):
     MEMBERSHIP = "membership"
 
 
-def judge(
-    cursor: Place | None, door: Door, *, knows: Callable[[Epoch], bool], newest: Epoch
-) -> ResetReason | None:
+def judge(cursor: Place | None, door: Door, *, knows: Callable[[Epoch], bool], newest: Epoch) -> ResetReason | None:
     """Say why a cursor cannot be continued, or None if it can.
 
     A cursor (epoch e, seq s) is good if its room is this room, e is known, and the event at s was written in an epoch

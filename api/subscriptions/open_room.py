@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from api.errors import RoomNotFound
 from api.ids import Place, RoomId, read_cursor
 from api.log.epochs import Epochs
-from api.log.read import Ask, Door
+from api.log.views import Ask, Door
 from api.subscriptions import frames
 from api.subscriptions.judge import ResetReason, judge
 from api.subscriptions.subscription import Subscription
@@ -57,9 +57,7 @@ class RoomOpener:
             await self.keeper.reach(live, door.head)
             reason = None
             if cursor is not None:
-                reason = judge(
-                    place, door, knows=self.epochs.knows, newest=self.epochs.newest
-                )
+                reason = judge(place, door, knows=self.epochs.knows, newest=self.epochs.newest)
             if place is not None and reason is None:
                 subscription = Subscription.begin(room_id, _reader(caller), place, door)
                 return Opened(live, live.generation, subscription, greeting=None)

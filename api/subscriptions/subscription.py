@@ -5,7 +5,7 @@ from enum import Enum
 
 from api.ids import Place, RoomId, Seq
 from api.log.event import Event, Kind
-from api.log.read import Door
+from api.log.views import Door
 from tenants.ids import UserNumber
 
 
@@ -38,9 +38,7 @@ class Subscription:
     visible_from: Seq
 
     @classmethod
-    def begin(
-        cls, room_id: RoomId, user: UserNumber | None, cursor: Place, door: Door
-    ) -> "Subscription":
+    def begin(cls, room_id: RoomId, user: UserNumber | None, cursor: Place, door: Door) -> "Subscription":
         """Stand at `cursor` with the rights that `door` found."""
         membership = door.membership
         return cls(

@@ -27,6 +27,7 @@ CLOSE_TIMEOUT_S = 1.0
 RETRY_AFTER_S = 5
 
 log = structlog.get_logger()
+_FRAMES: msgspec.json.Decoder[frames.ClientFrame] = msgspec.json.Decoder(frames.ClientFrame)
 
 
 class _Hangup(Exception):
@@ -48,9 +49,7 @@ SendAny = Callable[[dict[str, Any]], Awaitable[None]]
 class WebSocketShell:
     """Serves `GET /v1/connect`."""
 
-    def __init__(
-        self, around: Surroundings, connections: Connections, authority: Authority
-    ) -> None:
+    def __init__(self, around: Surroundings, connections: Connections, authority: Authority) -> None:
         """Open connections with what they share, and register them."""
         self._around = around
         self._connections = connections
@@ -89,7 +88,7 @@ class WebSocketShell:
         try:
             async with asyncio.timeout(AUTH_TIMEOUT_S):
                 text = await _text(receive, frames.MAX_AUTH_BYTES)
-            frame = decode(text, frames.ClientFrame)
+            frame = decode(text, _FRAMES)
             if not isinstance(frame, frames.Auth):
                 raise _Hangup(CloseCode.UNAUTHENTICATED)
             return await self._authority.authenticate(frame.token)
@@ -131,7 +130,7 @@ class WebSocketShell:
         while True:
             text = await _text(receive, frames.MAX_FRAME_BYTES)
             try:
-                frame = decode(text, frames.ClientFrame)
+                frame = decode(text, _FRAMES)
             except BadRequest as error:
                 connection.refuse(_mark_of(text), error)
             else:
@@ -180,8 +179,6 @@ async def _close(send: SendAny, code: CloseCode) -> None:
 
 async def _refuse_upgrade(send: SendAny, error: ServiceError) -> None:
     headers = [(b"content-type", PROBLEM_TYPE.encode()), *problem_headers(error)]
-    await send(
-        {"type": "websocket.http.response.start", "status": error.status, "headers": headers}
-    )
+    await send({"type": "websocket.http.response.start", "status": error.status, "headers": headers})
     body = msgspec.json.encode(problem(error))
     await send({"type": "websocket.http.response.body", "body": body})

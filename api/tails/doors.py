@@ -2,7 +2,8 @@
 
 import asyncio
 
-from api.log.read import Ask, Door, Reader
+from api.log.read import Reader
+from api.log.views import Ask, Door
 from tenants.errors import ServiceError, Unavailable
 
 MAX_ASKS = 500

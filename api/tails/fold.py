@@ -6,7 +6,7 @@ snapshot shows only a part (the last messages, the first members) the fold keeps
 
 from api.ids import Seq
 from api.log.event import Event, Kind, member_facts, room_facts, state_json
-from api.log.read import MEMBERS_IN_SNAPSHOT, MESSAGES_IN_SNAPSHOT, MemberRow, RoomRow, Snapshot
+from api.log.views import MEMBERS_IN_SNAPSHOT, MESSAGES_IN_SNAPSHOT, MemberRow, RoomRow, Snapshot
 from tenants.ids import UserNumber
 
 
@@ -28,13 +28,9 @@ class Fold:
         self.room = _room_json(snapshot)
         self.private = snapshot.room.private
         self.deleted = snapshot.room.deleted
-        self.members: dict[UserNumber, str] = {
-            member.number: _member_json(member) for member in snapshot.members
-        }
+        self.members: dict[UserNumber, str] = {member.number: _member_json(member) for member in snapshot.members}
         self.member_count = snapshot.member_count
-        self.messages: dict[Seq, str] = {
-            message.seq: state_json(message.latest) for message in snapshot.messages
-        }
+        self.messages: dict[Seq, str] = {message.seq: state_json(message.latest) for message in snapshot.messages}
         self.message_count = snapshot.message_count
 
     @property
@@ -66,7 +62,7 @@ class Fold:
                 if len(self.messages) > MESSAGES_IN_SNAPSHOT:
                     del self.messages[next(iter(self.messages))]
             case Kind.MESSAGE_EDITED | Kind.MESSAGE_DELETED:
-                if event.target in self.messages:
+                if event.target is not None and event.target in self.messages:
                     self.messages[event.target] = state_json(event)
             case Kind.MEMBER_ADDED | Kind.MEMBER_REMOVED | Kind.MEMBER_ROLE_CHANGED:
                 self._apply_member(event)
@@ -101,6 +97,5 @@ def _room_json(snapshot: Snapshot) -> str:
 
 def _member_json(member: MemberRow) -> str:
     return (
-        f'{{"joined_seq":{member.joined_seq},"joined_at":"{member.joined_at}",'
-        f"{member_facts(member.id, member.role)}}}"
+        f'{{"joined_seq":{member.joined_seq},"joined_at":"{member.joined_at}",{member_facts(member.id, member.role)}}}'
     )

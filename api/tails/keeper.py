@@ -17,7 +17,8 @@ from api.fanout.listener import Listener, NotListening
 from api.ids import RoomId, RoomNumber, Seq
 from api.log.epochs import Epochs
 from api.log.event import Event
-from api.log.read import Reader, Standing
+from api.log.read import Reader
+from api.log.views import Standing
 from api.tails.parking import WAIT_S, Parking
 from api.tails.payload import read_payload
 from api.tails.tail import Offer, Tail
@@ -272,16 +273,16 @@ class Keeper:
                 self._want(live, "audit")
             live.behind_at_last_look = Seq(0)
         for app, room, head in heads:
-            live = self._rooms.get((app, room))
-            if live is None or live.seq >= head:
+            behind = self._rooms.get((app, room))
+            if behind is None or behind.seq >= head:
                 continue
-            live.highest_head = max(live.highest_head, head)
-            if live.tail is None:
+            behind.highest_head = max(behind.highest_head, head)
+            if behind.tail is None:
                 continue
             if grace:
-                live.behind_at_last_look = max(live.behind_at_last_look, head)
+                behind.behind_at_last_look = max(behind.behind_at_last_look, head)
             else:
-                self._want(live, "audit")
+                self._want(behind, "audit")
 
     async def verify(self) -> None:
         """Compare every open room with the database: repair those behind, judge anew those that it contradicts.
@@ -404,12 +405,10 @@ class Keeper:
     def _keep_to_budget(self) -> None:
         """Shrink the least recently used rings, then forget their states' messages, until the budget is kept."""
         tails = [
-            live.tail
-            for live in sorted(self._rooms.values(), key=lambda live: live.used_at)
-            if live.tail is not None
+            live.tail for live in sorted(self._rooms.values(), key=lambda live: live.used_at) if live.tail is not None
         ]
         total = sum(tail.size_bytes for tail in tails)
-        for shrink in (lambda tail: tail.shrink(0), lambda tail: tail.fold.forget_messages()):
+        for shrink in (Tail.forget_events, Tail.forget_messages):
             for tail in tails:
                 if total <= BUDGET_BYTES:
                     return

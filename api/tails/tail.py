@@ -8,7 +8,7 @@ from enum import Enum
 
 from api.ids import Epoch, Place, RoomId, RoomNumber, Seq
 from api.log.event import Event, Kind, event_json
-from api.log.read import Snapshot
+from api.log.views import Snapshot
 from api.tails.fold import Fold
 from tenants.ids import AppId
 
@@ -115,10 +115,14 @@ class Tail:
             self.fold.apply(entry.event)
         return True
 
-    def shrink(self, to_bytes: int) -> None:
-        """Let go of the oldest events until the ring, without the state, weighs no more than this."""
-        while self._ring and self._ring_bytes > to_bytes:
-            self._ring_bytes -= self._ring.popleft().size_bytes
+    def forget_events(self) -> None:
+        """Give the ring's memory back; readers who are behind are served from PostgreSQL."""
+        self._ring.clear()
+        self._ring_bytes = 0
+
+    def forget_messages(self) -> None:
+        """Give the messages' memory back; who opens the room next has its snapshot read."""
+        self.fold.forget_messages()
 
     def _append(self, event: Event) -> None:
         if event.kind is Kind.MESSAGE_DELETED:
