@@ -1,0 +1,36 @@
+# Shell functions that put a virtual environment in order; sourced by ./dev and ./test.
+
+# setup LOCK FOLDER: installs what LOCK lists into FOLDER, unless just that has been done before.
+setup() {
+    lock=$1 folder=$2
+    wanted=$(cat "$lock" pyproject.toml | cksum)
+    [ -f "$folder/.installed-$lock" ] && [ "$(cat "$folder/.installed-$lock")" = "$wanted" ] && return
+    echo "Installing what $lock lists into $folder …" >&2
+    if command -v uv >/dev/null 2>&1; then
+        [ -x "$folder/bin/python" ] || uv venv -q --python '>=3.11' "$folder"
+        uv pip install -q --python "$folder" --require-hashes -r "$lock"
+    else
+        python=$(find_python)
+        if [ ! -x "$folder/bin/pip" ]; then
+            "$python" -m venv "$folder" || {
+                rm -rf "$folder"
+                echo "A virtual environment could not be made. On Debian: apt-get install python3-venv" >&2
+                exit 1
+            }
+        fi
+        "$folder/bin/pip" install -q --disable-pip-version-check --require-hashes -r "$lock"
+    fi
+    printf %s "$wanted" >"$folder/.installed-$lock"
+}
+
+find_python() {
+    for name in python3 python3.14 python3.13 python3.12 python3.11; do
+        if command -v "$name" >/dev/null 2>&1 &&
+            "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$name"
+            return
+        fi
+    done
+    echo "Python 3.11 or newer is missing. On Debian 12 or newer: apt-get install python3 python3-venv" >&2
+    exit 1
+}

@@ -1,0 +1,74 @@
+"""Several processes of the service on one PostgreSQL and one Valkey, each of which can be killed."""
+
+import contextlib
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from api.embedded import redis_server, servers
+from api.migrate import migrate
+from tests.support.processes import ROOT, Service
+
+LAUNCH = [sys.executable, "-m", "tests.promises.launch"]
+
+
+@dataclass
+class Cluster:
+    """What the faults work on."""
+
+    database_url: str
+    redis_path: Path
+    log_folder: Path
+    services: list[Service] = field(default_factory=list)
+    redis: "subprocess.Popen[bytes] | None" = None
+    _redis_stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    def start_redis(self) -> None:
+        self.redis_path.unlink(missing_ok=True)
+        context = redis_server(self.redis_path, self.log_folder / "redis.log", os.environ)
+        self.redis = self._redis_stack.enter_context(context)
+
+    def kill_redis(self) -> None:
+        assert self.redis is not None
+        self.redis.send_signal(signal.SIGKILL)
+        self.redis.wait(10)
+
+    def close(self) -> None:
+        for service in self.services:
+            if service.process is not None:
+                service.end(signal.SIGKILL)
+        self._redis_stack.close()
+
+
+@contextlib.contextmanager
+def running_cluster(folder: Path, processes: int, planted: dict[str, str]) -> Iterator[Cluster]:
+    """Run a cluster whose services have the faults of `launch` planted that `planted` names."""
+    with servers(folder, os.environ, durable=False, start_redis=False) as stores:
+        migrate(stores.database_url, ROOT / "migrations")
+        path = Path(stores.redis_url.removeprefix("unix://"))
+        cluster = Cluster(stores.database_url, path, folder)
+        try:
+            cluster.start_redis()
+            environment = {
+                "DATABASE_URL": stores.database_url,
+                "REDIS_URL": stores.redis_url,
+                "ROOMLOG_PEPPER": secrets.token_hex(32),
+                "ROOMLOG_OPERATOR_TOKEN": secrets.token_hex(32),
+                "ROOMLOG_DRAIN_S": "1",
+                **planted,
+            }
+            for number in range(processes):
+                log = folder / f"service-{number}.log"
+                service = Service(environment, log, command=LAUNCH)
+                service.spawn()
+                cluster.services.append(service)
+            for service in cluster.services:
+                service.await_ready()
+            yield cluster
+        finally:
+            cluster.close()

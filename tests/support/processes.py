@@ -1,0 +1,97 @@
+"""Service processes of a test's own."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 35.0
+ROOT = Path(__file__).parent.parent.parent
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Service:
+    """One process of the real service; it can be killed, stopped and started anew on the same ports."""
+
+    environment: dict[str, str]
+    log: Path
+    command: list[str] = field(default_factory=lambda: [sys.executable, "-m", "api", "serve"])
+    port: int = field(default_factory=free_port)
+    internal_port: int = field(default_factory=free_port)
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def internal_url(self) -> str:
+        return f"http://127.0.0.1:{self.internal_port}"
+
+    @property
+    def socket_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/v1/connect"
+
+    @property
+    def operator_token(self) -> str:
+        return self.environment["ROOMLOG_OPERATOR_TOKEN"]
+
+    def spawn(self) -> None:
+        ports = {"ROOMLOG_PORT": str(self.port), "ROOMLOG_INTERNAL_PORT": str(self.internal_port)}
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                self.command,
+                env={**os.environ, **self.environment, **ports},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=ROOT,
+            )
+
+    def await_ready(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            assert self.process is not None
+            assert self.process.poll() is None, f"the service has ended: {self.log.read_text()[-2000:]}"
+            with contextlib.suppress(urllib.error.URLError, OSError):
+                urllib.request.urlopen(self.internal_url + "/readyz", timeout=1).close()
+                return
+            time.sleep(0.05)
+        raise TimeoutError(self.log.read_text()[-2000:])
+
+    def send(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and wait for the end; gives the exit status."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(number)
+        return self.process.wait(STOP_TIMEOUT_S)
+
+
+@contextlib.contextmanager
+def running_service(environment: dict[str, str], log: Path) -> Iterator[Service]:
+    service = Service(environment, log)
+    service.spawn()
+    try:
+        service.await_ready()
+        yield service
+    finally:
+        service.end(signal.SIGKILL)
