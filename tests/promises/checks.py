@@ -97,6 +97,8 @@ def check_run(run: Run, events: list[dict[str, Any]], verdict: Verdict) -> None:
             verdict.changed.append(f"{run.room}: {seq} is not what stands in the log")
         if run.ended_at is not None and seq >= run.ended_at:
             verdict.leaked.append(f"{run.room}: {seq} after the removal at {run.ended_at}")
+    if run.ended is not None and run.ended_at is None:
+        return
     end = len(events) if run.ended_at is None else run.ended_at - 1
     if run.last < end:
         verdict.lost.append(f"{run.room}: saw {run.last} of {end}")

@@ -20,7 +20,7 @@ from tenants.postgres import Postgres
 from tests.promises.checks import Log, Verdict, check
 from tests.promises.cluster import Cluster, running_cluster
 from tests.promises.history import History, Room
-from tests.promises.workload import Workload
+from tests.promises.workload import PRIVATE_ROOM, Workload
 from tests.support.world import App, new_app
 
 QUIESCENCE_S = 5.0
@@ -29,7 +29,6 @@ REDIS_AWAY_S = 10.0
 STOPPED_S = 3.0
 BUSY_ROOMS = 12
 QUIET_ROOMS = 8
-GUEST_ROOM = "guests"
 
 
 @dataclass
@@ -88,7 +87,7 @@ async def furnish(apps: list[App], options: Options) -> None:
         names = [f"busy{n}" for n in range(BUSY_ROOMS)] + [f"quiet{n}" for n in range(QUIET_ROOMS)]
         for name in names:
             await app.room(name, tuple(users))
-        await app.room(GUEST_ROOM, (*users, "guest"), private=True)
+        await app.room(PRIVATE_ROOM, (*users, "guest"), private=True)
 
 
 async def use(workload: Workload, cluster: Cluster, options: Options) -> None:
@@ -100,16 +99,16 @@ async def use(workload: Workload, cluster: Cluster, options: Options) -> None:
             rooms = [*chance.sample(busy, 2), *chance.sample(quiet, 2)]
             user = "guest" if number % 10 == 9 else "reader"
             if user == "guest":
-                rooms.append(GUEST_ROOM)
+                rooms.append(PRIVATE_ROOM)
             readers.create_task(workload.subscribe(number, rooms, user))
         async with asyncio.TaskGroup() as writers:
             for number in range(options.writers):
-                writers.create_task(workload.write(number, [*busy, GUEST_ROOM], options.pause_s))
+                writers.create_task(workload.write(number, [*busy, PRIVATE_ROOM], options.pause_s))
             for app in workload.apps:
                 for room in quiet:
                     writers.create_task(workload.write_quietly(app, room, options.seconds))
             writers.create_task(workload.edit(busy))
-            writers.create_task(workload.remove_and_add(GUEST_ROOM))
+            writers.create_task(workload.remove_and_add(PRIVATE_ROOM))
             await inject(cluster, workload.history, options)
             workload.writing = False
         await settle(workload.history)

@@ -31,6 +31,14 @@ class Socket:
                 if frame["type"] != "heartbeat":
                     return dict(frame)
 
+    async def hear_answer(self, mark: str, wait_s: float = WAIT_S) -> dict[str, Any]:
+        """Give the frame that answers one's own, passing over what comes in between."""
+        async with asyncio.timeout(wait_s):
+            while True:
+                frame = await self.hear(wait_s)
+                if frame.get("id") == mark:
+                    return frame
+
     async def hear_type(self, kind: str) -> dict[str, Any]:
         frame = await self.hear()
         assert frame["type"] == kind, frame
