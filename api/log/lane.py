@@ -190,6 +190,11 @@ class Lane:
                 waiting.refuse(error)
             self._refuse_all(error)
             return
+        except asyncio.CancelledError:
+            # The lane ends in mid-call: what became of these is unknown to whoever waits for them.
+            for waiting in batch:
+                waiting.refuse(Unavailable(retry_after_s=RETRY_AFTER_S))
+            raise
         except Exception:
             # A fault of ours must not end the lane: these writers are told, the next ones go on.
             log.exception("append_failed", items=len(items))
