@@ -29,8 +29,9 @@ MAX_SOCKET_PATH = 80
 BUILTIN_LOCALE_SINCE = 17
 PR_SET_PDEATHSIG = 1
 
-SSL_REQUEST = b"\0\0\0\x08\x04\xd2\x16/"
-"""PostgreSQL answers this as soon as it listens, before any authentication."""
+_HELLO = b"\0\3\0\0user\0postgres\0database\0postgres\0\0"
+HELLO = (len(_HELLO) + 4).to_bytes(4, "big") + _HELLO
+"""A session's first packet: PostgreSQL answers R once it takes connections, and E while it recovers."""
 
 
 class NoServer(Exception):
@@ -70,7 +71,7 @@ def servers(data: Path, environ: Mapping[str, str], *, durable: bool, start_redi
         ]
         log = folder / "postgres.log"
         stack.enter_context(_process(postgres, log, account, signal.SIGINT))
-        _await(sockets / ".s.PGSQL.5432", SSL_REQUEST, log)
+        _await(sockets / ".s.PGSQL.5432", HELLO, b"R", log)
         redis_socket = sockets / "redis.sock"
         if start_redis:
             stack.enter_context(redis_server(redis_socket, folder / "redis.log", environ))
@@ -85,7 +86,7 @@ def redis_server(path: Path, log: Path, environ: Mapping[str, str]) -> Generator
         *("--save", "", "--appendonly", "no", "--dir", log.parent),
     ]
     with _process(command, log, None, signal.SIGTERM) as process:
-        _await(path, b"PING\r\n", log)
+        _await(path, b"PING\r\n", b"+", log)
         yield process
 
 
@@ -294,15 +295,15 @@ def _clean_environment() -> dict[str, str]:
     return kept | {"LC_ALL": "C", "TZ": "UTC"}
 
 
-def _await(path: Path, question: bytes, log: Path) -> None:
-    """Wait until a server answers on its socket."""
+def _await(path: Path, question: bytes, answer: bytes, log: Path) -> None:
+    """Wait until a server answers on its socket as one does that is ready."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while True:
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(1)
             probe.connect(str(path))
             probe.sendall(question)
-            if probe.recv(1):
+            if probe.recv(1) == answer:
                 return
         if time.monotonic() > deadline:
             raise NoServer(f"The server did not start in {START_TIMEOUT_S:.0f} s; see {log}")
