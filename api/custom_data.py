@@ -9,6 +9,13 @@ from api.errors import BadRequest
 MAX_BYTES = 8 * 1024
 MAX_DEPTH = 32
 EMPTY = msgspec.Raw(b"{}")
+ABSENT = msgspec.Raw()
+"""Stands where a change does not mention custom data: a `Raw` cannot be in a union with None."""
+
+
+def changed_text(raw: msgspec.Raw, pointer: str) -> str | None:
+    """Give a custom object like `custom_text`, or None where it is absent."""
+    return custom_text(raw, pointer) if bytes(raw) else None
 
 
 def custom_text(raw: msgspec.Raw, pointer: str) -> str:

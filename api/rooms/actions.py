@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import msgspec
 
-from api.custom_data import custom_text
+from api.custom_data import changed_text, custom_text
 from api.errors import KeyReused, RoomIdTaken, RoomNotFound, SeqConflict
 from api.ids import RoomId, Seq
 from api.log.answers import settled
@@ -81,7 +81,7 @@ async def change_room(
 ) -> FoundRoom:
     """Change a room's name, privacy or data; raises `SeqConflict` if `expected_seq` is not what is."""
     request_hash = pepper.request_hash(b"change room", msgspec.json.encode(change))
-    data = None if change.data is None else custom_text(change.data, "/data")
+    data = changed_text(change.data, "/data")
     for _ in range(TRIES):
         found = await get_room(postgres, caller, room_id)
         if change.expected_seq not in {None, found.view.updated_seq}:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from api.custom_data import EMPTY
+from api.custom_data import ABSENT, EMPTY
 
 MAX_FIRST_MEMBERS = 100
 Name = Annotated[str, msgspec.Meta(max_length=255)]
@@ -25,7 +25,7 @@ class RoomChange(msgspec.Struct, forbid_unknown_fields=True):
 
     name: Name | None = None
     private: bool | None = None
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = ABSENT
     expected_seq: int | None = None
     """The `updated_seq` that it must still have."""
 

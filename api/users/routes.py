@@ -6,7 +6,7 @@ from litestar import Request, Response, get, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from api.custom_data import custom_text
+from api.custom_data import changed_text
 from api.edge.body import read_body
 from api.edge.json import json_struct
 from api.names import user_id as checked
@@ -29,7 +29,7 @@ async def put_user(
     if not caller.is_server and (caller.user is None or caller.user.id != user):
         raise Forbidden("A user may change itself only; others take an API key.")
     change = await read_body(request, UserChange)
-    data = None if change.data is None else custom_text(change.data, "/data")
+    data = changed_text(change.data, "/data")
     view, is_new = await upsert_user(postgres, caller.scope, user, name=change.name, data=data)
     return json_struct(view, status=201 if is_new else 200)
 
