@@ -44,6 +44,8 @@ class Servers:
 
     database_url: str
     redis_url: str
+    data: Path
+    """Where PostgreSQL keeps its cluster; not always the folder that was asked for (see `servers`)."""
 
 
 @contextlib.contextmanager
@@ -58,6 +60,11 @@ def servers(data: Path, environ: Mapping[str, str], *, durable: bool, start_redi
         account = _account()
         binaries = _runnable(_find_postgres(environ), account)
         folder = _reachable(data, account)
+        if folder is None and durable:
+            folder = _elsewhere(data, account)
+        elif folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="roomlog-data-")))
+            _give(folder, account)
         sockets = folder
         if len(str(sockets)) > MAX_SOCKET_PATH:
             sockets = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="roomlog-")))
@@ -75,7 +82,7 @@ def servers(data: Path, environ: Mapping[str, str], *, durable: bool, start_redi
         redis_socket = sockets / "redis.sock"
         if start_redis:
             stack.enter_context(redis_server(redis_socket, folder / "redis.log", environ))
-        yield Servers(f"postgresql://postgres@/postgres?host={sockets}", f"unix://{redis_socket}")
+        yield Servers(f"postgresql://postgres@/postgres?host={sockets}", f"unix://{redis_socket}", folder)
 
 
 @contextlib.contextmanager
@@ -181,18 +188,23 @@ def _can_run(binaries: Path, account: _Account) -> bool:
     return version.returncode == 0
 
 
-def _reachable(data: Path, account: _Account | None) -> Path:
-    """Give the folder for the data: that one, unless the account cannot get there at all."""
+def _reachable(data: Path, account: _Account | None) -> Path | None:
+    """Give the folder for the data, or None if the account cannot get there, as to one below a closed /root."""
     folder = data.resolve()
     if account is None:
         return folder
+    if not all(parent.stat().st_mode & 0o001 for parent in folder.parents):
+        return None
     _give(folder, account)
-    closed = [parent for parent in folder.parents if not parent.stat().st_mode & 0o001]
-    if closed:
-        mark = zlib.crc32(str(folder).encode())
-        folder = Path("/var/tmp") / f"roomlog-data-{mark:08x}"  # noqa: S108 - named by the folder it stands for
-        folder.mkdir(exist_ok=True, mode=0o700)
-        _give(folder, account)
+    return folder
+
+
+def _elsewhere(data: Path, account: _Account | None) -> Path:
+    """Give a folder that stands for one out of reach, the same each time."""
+    mark = zlib.crc32(str(data.resolve()).encode())
+    folder = Path("/var/tmp") / f"roomlog-data-{mark:08x}"  # noqa: S108 - named by the folder it stands for
+    folder.mkdir(exist_ok=True, mode=0o700)
+    _give(folder, account)
     return folder
 
 

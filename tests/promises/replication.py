@@ -27,6 +27,7 @@ class Pair:
     primary: Path
     binaries: Path
     redis_url: str
+    data: Path
     stack: contextlib.ExitStack
     standby: Path = field(init=False)
     _standby_process: "subprocess.Popen[bytes] | None" = None
@@ -81,7 +82,7 @@ class Pair:
 
     def stop_primary(self, number: signal.Signals) -> None:
         """End the primary: SIGINT sends all it has to its standby first, SIGKILL nothing."""
-        data = next(self.primary.glob("pg[0-9]*"))
+        data = next(self.data.glob("pg[0-9]*"))
         pid = int((data / "postmaster.pid").read_text().splitlines()[0])
         children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=True)
         os.kill(pid, number)
@@ -120,6 +121,6 @@ def running_pair(folder: Path) -> Iterator[Pair]:
         primary = Path(stores.database_url.partition("host=")[2])
         migrate(stores.database_url, ROOT / "migrations")
         binaries = embedded._runnable(embedded._find_postgres(os.environ), embedded._account())
-        pair = Pair(folder, primary, binaries, stores.redis_url, stack)
+        pair = Pair(folder, primary, binaries, stores.redis_url, stores.data, stack)
         pair.make_standby()
         yield pair
