@@ -1,6 +1,7 @@
 """`roomlog-server`: the operator's verbs. The only reader of the environment."""
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from api.dev import DevFailed, DevOptions, run_dev
 from api.embedded import NoServer
+from api.errors import catalogue
 from api.migrate import migrate
 from api.operator.commands import add_verbs
 from api.serve import PortTaken, serve
@@ -56,6 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     migrating.add_argument("--folder", type=Path, default=MIGRATIONS)
     migrating.set_defaults(run=_migrate)
 
+    errors = verbs.add_parser("errors", help="print every code that a client may meet, as openapi/errors.json")
+    errors.set_defaults(run=_errors)
+
     add_verbs(verbs, lambda: Settings.read(os.environ))
     return parser
 
@@ -80,4 +85,9 @@ def _migrate(options: argparse.Namespace) -> int:
         raise BadSettings("DATABASE_URL is missing: say which database to migrate.")
     migrate(url, options.folder)
     print("The database is at the newest schema.")  # noqa: T201
+    return 0
+
+
+def _errors(_: argparse.Namespace) -> int:
+    print(json.dumps(catalogue(), indent=2))  # noqa: T201
     return 0

@@ -167,7 +167,8 @@ def _runnable(binaries: Path, account: _Account | None) -> Path:
         if libraries.exists():
             shutil.copytree(libraries, half_made / libraries.name)
         with contextlib.suppress(OSError):
-            half_made.rename(copy)  # another process may have been faster
+            half_made.rename(copy)
+        shutil.rmtree(half_made, ignore_errors=True)  # another process may have been faster
     moved = copy / package.name / binaries.relative_to(package)
     if not _can_run(moved, account):
         raise NoServer(f"The account nobody cannot run PostgreSQL in {moved}; set DATABASE_URL.")

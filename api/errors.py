@@ -135,3 +135,17 @@ class Overloaded(Unavailable):
 
     code = "overloaded"
     title = "Too much is waiting; retry after the stated time with the same idempotency key."
+
+
+def catalogue() -> list[dict[str, object]]:
+    """List every refusal by code: its status, its sentence, and what it means."""
+    found: dict[str, type[ServiceError]] = {}
+    waiting = [ServiceError]
+    while waiting:
+        kind = waiting.pop()
+        found[kind.code] = kind
+        waiting += kind.__subclasses__()
+    return [
+        {"code": code, "status": kind.status, "title": kind.title, "meaning": " ".join((kind.__doc__ or "").split())}
+        for code, kind in sorted(found.items())
+    ]

@@ -18,7 +18,7 @@ from api.names import room_id as checked_room_id
 from api.names import user_id as checked_user_id
 from api.rooms.rules import needs_to_manage
 from api.rooms.schemas import NewRoomRequest, RoomChange
-from api.rooms.store import FoundRoom, get_room, get_room_numbered
+from api.rooms.store import FoundRoom, get_room, get_room_numbered, was_deleted
 from tenants.hashing import Pepper
 from tenants.ids import to_base62
 from tenants.postgres import Postgres
@@ -98,7 +98,10 @@ async def change_room(
 async def delete_room(
     postgres: Postgres, lanes: Lanes, pepper: Pepper, caller: Caller, room_id: RoomId, key: str
 ) -> None:
-    """Delete a room: it does not exist from then on, and its id may name a new one."""
+    """Delete a room: it does not exist from then on, and its id may name a new one, which a repetition leaves alone."""
+    key_hash = pepper.key_hash(key)
+    if await was_deleted(postgres, caller, room_id, key_hash):
+        return
     found = await get_room(postgres, caller, room_id)
     view = found.view
     item = Item(
@@ -106,7 +109,7 @@ async def delete_room(
         room=found.number,
         kind=Kind.ROOM_DELETED,
         sender=caller.sender,
-        key_hash=pepper.key_hash(key),
+        key_hash=key_hash,
         request_hash=pepper.request_hash(b"delete room"),
         needs=needs_to_manage(caller),
         facts=_facts(found, name=view.name, private=view.private, data=bytes(view.data).decode()),

@@ -39,6 +39,12 @@ SELECT {COLUMNS} FROM members m JOIN rooms r ON r.app_id = m.app_id AND r.room =
  ORDER BY m.room DESC LIMIT :limit
 """)
 
+DELETED_BY_KEY = text("""
+SELECT EXISTS (SELECT FROM rooms r JOIN events e ON e.app_id = r.app_id AND e.room = r.room
+                WHERE r.app_id = :app AND r.room_id = :room_id AND r.deleted_at IS NOT NULL
+                  AND e.sender = :sender AND e.key_hash = :key_hash AND e.seq = r.head_seq) AS found
+""")
+
 
 @dataclass(frozen=True, slots=True)
 class FoundRoom:
@@ -66,6 +72,13 @@ async def get_room_numbered(postgres: Postgres, caller: Caller, number: RoomNumb
     if row is None or not may_read(caller, private=row.private, role=row.role):
         raise RoomNotFound
     return _found(row)
+
+
+async def was_deleted(postgres: Postgres, caller: Caller, room_id: RoomId, key_hash: bytes) -> bool:
+    """Tell whether this caller has deleted a room of this id under this key: then there is nothing left to do."""
+    values = {"app": caller.scope.app, "room_id": room_id, "sender": caller.sender, "key_hash": key_hash}
+    async with postgres.transaction(caller.scope) as connection:
+        return bool((await connection.execute(DELETED_BY_KEY, values)).scalar_one())
 
 
 async def list_rooms(postgres: Postgres, caller: Caller, *, after: int, limit: int) -> list[FoundRoom]:

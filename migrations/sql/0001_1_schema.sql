@@ -81,6 +81,7 @@ CREATE TABLE rooms (
     PRIMARY KEY (app_id, room)
 ) WITH (fillfactor = 70);
 CREATE UNIQUE INDEX rooms_by_id ON rooms (app_id, room_id) WHERE deleted_at IS NULL;
+CREATE INDEX rooms_deleted ON rooms (app_id, room_id) WHERE deleted_at IS NOT NULL;
 -- What makes a room has a space of idempotency keys of its own, by who made it.
 CREATE UNIQUE INDEX rooms_by_key ON rooms (app_id, creator, key_hash);
 

@@ -113,9 +113,7 @@ async def test_a_snapshot_brought_up_to_date_is_the_fresh_snapshot(here: Inside,
         assert state(fold) == fresh
 
 
-async def test_the_law_holds_beyond_what_a_snapshot_lists(
-    here: Inside, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_law_holds_beyond_what_a_snapshot_lists(here: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
     """With more messages and members than a snapshot lists, the fold lists a part of them and says so."""
     for module in ("api.log.read", "api.tails.fold"):
         monkeypatch.setattr(f"{module}.MEMBERS_IN_SNAPSHOT", 3)

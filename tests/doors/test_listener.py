@@ -98,9 +98,7 @@ async def test_a_killed_connection_is_renewed_and_reported_as_a_gap(server: Path
         await heard.until_payloads(1)
 
 
-async def test_without_a_server_subscribing_says_so_at_once_and_is_made_good_later(
-    path: Path, heard: Heard
-) -> None:
+async def test_without_a_server_subscribing_says_so_at_once_and_is_made_good_later(path: Path, heard: Heard) -> None:
     """A channel wanted while Redis is away is confirmed when it comes, as a gap."""
     with pytest.raises(NotListening):
         await heard.listener.subscribe("c")

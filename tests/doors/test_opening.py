@@ -41,7 +41,7 @@ async def test_a_message_committed_at_any_step_arrives_once_and_in_order(
         lose_publications(there, monkeypatch)
     snapshot = Reader.snapshot
 
-    async def racing(self: Reader, *place: Any) -> Any:  # noqa: ANN401
+    async def racing(self: Reader, *place: Any) -> Any:
         is_here = self is here.wiring.reader
         if is_here and step == STEPS[1]:
             await there.say("r", "racing", "ann", key="once")
@@ -177,7 +177,7 @@ async def test_a_slow_reader_is_served_from_the_database_and_loses_nothing(
             assert here.wiring.around.counts.catch_ups > 0
 
 
-async def delete_as_server(process: Inside, room: str, event: Any) -> None:  # noqa: ANN401
+async def delete_as_server(process: Inside, room: str, event: Any) -> None:
     from api.ids import RoomId, write_message_id
     from api.messages.edit import delete
 

@@ -45,7 +45,12 @@ BODIES: dict[str, tuple[bytes, int, str, str | None]] = {
         "bad_request",
         "/metadata",
     ),
-    "deep": (GOOD[:-1].encode() + b',"metadata":{"a":' + b"[" * 40 + b"]" * 40 + b"}}", 400, "bad_request", "/metadata"),
+    "deep": (
+        GOOD[:-1].encode() + b',"metadata":{"a":' + b"[" * 40 + b"]" * 40 + b"}}",
+        400,
+        "bad_request",
+        "/metadata",
+    ),
     "very deep": (b"[" * 50_000 + b"]" * 50_000, 400, "bad_request", None),
     "too large": (b'{"parts":[{"type":"text","text":"' + b"x" * 140_000 + b'"}]}', 413, "too_large", None),
 }
@@ -129,7 +134,13 @@ async def test_strange_requests_are_answered_by_the_book(world: World) -> None:
         ("PUT", "/v1/rooms", {}, 405, "method_not_allowed"),
         ("GET", "/v1/rooms/r%00", {}, 400, "bad_request"),
         ("GET", "/v1/rooms/%ff", {}, 400, "bad_request"),
-        ("POST", PATH, {"content": b"<a/>", "headers": {"Content-Type": "application/xml"}}, 415, "unsupported_media_type"),
+        (
+            "POST",
+            PATH,
+            {"content": b"<a/>", "headers": {"Content-Type": "application/xml"}},
+            415,
+            "unsupported_media_type",
+        ),
         ("POST", PATH, {"content": GOOD.encode(), "headers": {"Idempotency-Key": ""}}, 400, "bad_request"),
         ("POST", PATH, {"content": GOOD.encode(), "headers": {"Idempotency-Key": "k" * 256}}, 400, "bad_request"),
         ("POST", "/v1/tokens", {"content": b'{"user":"a","ttl_s":1}'}, 400, "bad_request"),

@@ -72,6 +72,19 @@ async def test_a_deleted_room_does_not_exist_and_its_id_is_free(world: World) ->
     assert (await app.say("r", "new", "ann"))["number"] == 1
 
 
+async def test_a_repeated_deletion_spares_the_room_made_since(world: World) -> None:
+    """The retry of a deletion is answered as the deletion was, and deletes nothing that came after it."""
+    app = world.app
+    await app.room("r")
+    assert (await app.ask("DELETE", "/v1/rooms/r", key="once")).status_code == 204
+    assert (await app.ask("DELETE", "/v1/rooms/r", key="once")).status_code == 204
+    await app.room("r")
+    assert (await app.ask("DELETE", "/v1/rooms/r", key="once")).status_code == 204
+    assert (await app.ask("GET", "/v1/rooms/r")).status_code == 200
+    assert (await app.ask("DELETE", "/v1/rooms/r", key="twice")).status_code == 204
+    assert (await app.ask("DELETE", "/v1/rooms/r", key="thrice")).status_code == 404
+
+
 async def test_public_rooms_are_read_and_joined_private_ones_are_not_there(world: World) -> None:
     """Anybody of the app reads and joins a public room; a private one is for those who were added."""
     app = world.app

@@ -13,7 +13,7 @@ from tests.support.sockets import Socket
 from tests.support.world import World
 
 
-async def close_code(raw: Any) -> int:  # noqa: ANN401
+async def close_code(raw: Any) -> int:
     await asyncio.wait_for(raw.wait_closed(), 8)
     return int(raw.close_code)
 
@@ -167,7 +167,9 @@ async def test_writing_on_the_socket_is_writing_by_rest(world: World) -> None:
         await socket.say(op="send", id="b", room="r", key="k", **body)
         again = await socket.hear_type("ack")
         assert (again["seq"], again["message"], again["replayed"]) == (ack["seq"], ack["message"], True)
-        await socket.say(op="edit", id="c", room="r", message=ack["message"], key="e", expected_seq=3, parts=body["parts"])
+        await socket.say(
+            op="edit", id="c", room="r", message=ack["message"], key="e", expected_seq=3, parts=body["parts"]
+        )
         assert (await socket.hear_type("ack"))["seq"] == 4
         await socket.say(op="delete", id="d", room="r", message=ack["message"])
         assert (await socket.hear_type("ack"))["seq"] == 5

@@ -23,5 +23,3 @@ async def apps(cluster: Cluster) -> AsyncIterator[list[App]]:
     """Two apps, asked through the first process."""
     async with httpx2.AsyncClient(base_url=cluster.services[0].url, timeout=30) as http:
         yield [await new_app(cluster.services[0], http) for _ in range(2)]
-
-

@@ -12,9 +12,7 @@ ROOMS = 20
 ROUNDS = 50
 
 
-async def test_what_was_acked_on_one_process_is_there_when_another_opens(
-    cluster: Cluster, apps: list[App]
-) -> None:
+async def test_what_was_acked_on_one_process_is_there_when_another_opens(cluster: Cluster, apps: list[App]) -> None:
     """A thousand times: send on one process, and at once open the room on the other."""
     app, (one, other) = apps[0], cluster.services
 

@@ -66,9 +66,7 @@ def _epoch(service: Service) -> int:
 
 
 @pytest.mark.timeout(120)
-async def test_a_lost_tail_resets_exactly_those_who_saw_it(
-    pair: Pair, services: list[Service], app: App
-) -> None:
+async def test_a_lost_tail_resets_exactly_those_who_saw_it(pair: Pair, services: list[Service], app: App) -> None:
     """A standby is promoted without the last commits: who saw them is reset once, and nobody sees a mix."""
     await app.room("hit", ("ann",))
     await app.room("spared", ("ann",))

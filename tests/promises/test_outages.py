@@ -52,9 +52,7 @@ async def until_ready(service: Service, *, mode: str = "live") -> None:
 
 
 @pytest.mark.timeout(90)
-async def test_without_postgresql_sends_are_refused_safely_and_subscriptions_stay(
-    cluster: Cluster, app: App
-) -> None:
+async def test_without_postgresql_sends_are_refused_safely_and_subscriptions_stay(cluster: Cluster, app: App) -> None:
     """503 with Retry-After while it is away; subscribers are told of the stall, keep their sockets, and miss nothing."""
     async with app.socket("ann") as live:
         await live.open("r")
@@ -120,9 +118,7 @@ async def test_without_redis_everything_is_delivered_and_said_to_be_degraded(clu
 
 
 @pytest.mark.timeout(90)
-async def test_a_process_told_to_stop_moves_its_clients_and_answers_what_it_took(
-    cluster: Cluster, app: App
-) -> None:
+async def test_a_process_told_to_stop_moves_its_clients_and_answers_what_it_took(cluster: Cluster, app: App) -> None:
     """Not ready at once, clients are asked to move, accepted sends are answered, then the sockets close with 1012."""
     service = cluster.services[0]
     token = await app.token("ann")

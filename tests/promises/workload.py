@@ -81,9 +81,7 @@ class Workload:
         else:
             self.history.unexpected.append(f"send answered {answer}")
 
-    async def send_until_acked(
-        self, app: App, user: str, room: str, key: str, text: str, invoked_at: float
-    ) -> None:
+    async def send_until_acked(self, app: App, user: str, room: str, key: str, text: str, invoked_at: float) -> None:
         token = await app.token(user)
         headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": key}
         body = {"parts": [{"type": "text", "text": text}]}
@@ -180,9 +178,7 @@ class Workload:
         lifetime_s: float,
     ) -> None:
         invoked = {room: self.history.newest_ack[app.id, room] for room in rooms}
-        wanted = [
-            {"room": room, "cursor": cursors[room]} if room in cursors else {"room": room} for room in rooms
-        ]
+        wanted = [{"room": room, "cursor": cursors[room]} if room in cursors else {"room": room} for room in rooms]
         await socket.say(op="subscribe", rooms=wanted)
         until = time.monotonic() + lifetime_s
         opened: dict[str, float] = {}

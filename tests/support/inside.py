@@ -64,9 +64,7 @@ class Inside:
         message = NewMessage(parts=[TextPart(text)])
         caller = Caller(self.scope, user=await self.user(user), key=KeyNumber(1))
         wiring = self.wiring
-        return await send(
-            wiring.directory, wiring.pepper, caller, RoomId(room), message, key or secrets.token_hex(8)
-        )
+        return await send(wiring.directory, wiring.pepper, caller, RoomId(room), message, key or secrets.token_hex(8))
 
     async def add(self, room: str, user: str, **change: Any) -> None:
         await self.user(user)
@@ -123,7 +121,7 @@ class Reading:
     def of_type(self, kind: str) -> list[dict[str, Any]]:
         return [frame for frame in self.sent if frame["type"] == kind]
 
-    async def until(self, holds: Any, wait_s: float = WAIT_S) -> None:  # noqa: ANN401 - a condition
+    async def until(self, holds: Any, wait_s: float = WAIT_S) -> None:
         async with asyncio.timeout(wait_s):
             while not holds():
                 self._arrived.clear()

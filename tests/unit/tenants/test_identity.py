@@ -27,7 +27,9 @@ def test_base_62_is_read_as_written(number: int) -> None:
     assert parse_app_name(app_name(AppId(number))) == number
 
 
-@pytest.mark.parametrize("name", ["", "app_", "app_1234567", "app_123456789", "ten_12345678", "app_1234567!", "12345678"])
+@pytest.mark.parametrize(
+    "name", ["", "app_", "app_1234567", "app_123456789", "ten_12345678", "app_1234567!", "12345678"]
+)
 def test_other_names_are_no_app_s(name: str) -> None:
     """Nothing else is an app's name."""
     assert parse_app_name(name) is None
@@ -45,7 +47,7 @@ def test_no_two_rooms_share_a_channel(app: int, room: int, other_app: int, other
 def test_a_key_with_a_letter_wrong_is_known_by_its_checksum() -> None:
     """No question to the database is needed to tell a mistyped key."""
     good = "rl_test_" + "A" * 8 + "0001_" + "s" * 43
-    from tenants.keys import _checksum  # noqa: PLC2701
+    from tenants.keys import _checksum
 
     key = good + _checksum(good)
     assert parse_key(key) is not None

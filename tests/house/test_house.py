@@ -1,0 +1,113 @@
+"""What must agree."""
+
+import ast
+import importlib.util
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from api.errors import catalogue
+from api.log.event import Kind
+from api.log.item import Needs, Outcome
+
+ROOT = Path(__file__).parent.parent.parent
+PYTHON = [path for folder in ("api", "tenants") for path in (ROOT / folder).rglob("*.py")]
+TESTS = list((ROOT / "tests").rglob("test_*.py"))
+
+
+@pytest.mark.parametrize("name", ["api", "tenants"])
+def test_our_packages_are_ours(name: str) -> None:
+    """No package of the same name from elsewhere stands in front of this repository's."""
+    spec = importlib.util.find_spec(name)
+    assert spec is not None
+    assert spec.origin == str(ROOT / name / "__init__.py")
+
+
+def test_packages_are_docstrings() -> None:
+    """Names are imported from where they are defined."""
+    for path in PYTHON:
+        if path.name == "__init__.py":
+            body = ast.parse(path.read_text()).body
+            assert len(body) == 1, path
+            assert isinstance(body[0], ast.Expr), path
+
+
+def test_imports_stand_at_the_top() -> None:
+    """A cycle is a design fault and is not hidden inside a function."""
+    for path in PYTHON:
+        for function in ast.walk(ast.parse(path.read_text())):
+            if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                inner = [node for node in ast.walk(function) if isinstance(node, (ast.Import, ast.ImportFrom))]
+                assert not inner, f"{path}:{function.name}"
+
+
+def test_every_test_states_a_promise() -> None:
+    """Its docstring is a sentence that is true if it passes."""
+    for path in TESTS:
+        for function in ast.walk(ast.parse(path.read_text())):
+            if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) and function.name.startswith("test_"):
+                assert ast.get_docstring(function), f"{path.name}:{function.name}"
+
+
+def test_lock_files_name_no_host_and_hash_everything() -> None:
+    """A lock says what, not from where."""
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        text = (ROOT / name).read_text()
+        assert "://" not in text
+        assert "--index-url" not in text
+        assert "--find-links" not in text
+        for requirement in re.split(r"\n(?=\S)", text.strip()):
+            assert "--hash=sha256:" in requirement, requirement
+
+
+def test_the_wheel_holds_api_and_tenants_alone() -> None:
+    """The server is an application: nothing else of ours gets into site-packages."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == ["api", "tenants"]
+    assert project["project"]["name"] == "roomlog-server"
+
+
+def test_the_catalogue_of_errors_is_current() -> None:
+    """`openapi/errors.json` is what `roomlog-server errors` prints."""
+    assert json.loads((ROOT / "openapi" / "errors.json").read_text()) == catalogue()
+
+
+def test_every_code_is_one_class_s_and_says_the_way_out() -> None:
+    """No two refusals share a code."""
+    codes = [entry["code"] for entry in catalogue()]
+    assert len(codes) == len(set(codes))
+    assert all(entry["title"] and entry["meaning"] for entry in catalogue())
+
+
+def test_the_numbers_in_sql_are_those_in_python() -> None:
+    """The legend of the append function names kinds, outcomes and needs as the code does."""
+    sql = (ROOT / "migrations" / "sql" / "0001_2_append.sql").read_text()
+    legend = sql[: sql.index("CREATE FUNCTION")]
+    for kind in Kind:
+        assert re.search(rf"\b{kind.value} {re.escape(kind.wire_name)}\b", legend), kind
+    for outcome in set(Outcome) - {Outcome.POISON}:
+        assert re.search(rf"\b{outcome.value} {outcome.name.lower()}\b", legend), outcome
+    assert len(re.findall(r"·", legend[legend.index("needs:") :].split("\n--\n")[0])) >= len(Needs) - 1
+
+
+def test_every_setting_stands_in_the_readme() -> None:
+    """The table of settings names what is read, and nothing else."""
+    source = (ROOT / "api" / "settings.py").read_text() + (ROOT / "api" / "embedded.py").read_text()
+    read = set(re.findall(r'"((?:ROOMLOG_|DATABASE_|REDIS_)[A-Z_]+)"', source))
+    readme = (ROOT / "README.md").read_text()
+    told = set(re.findall(r"^\| `((?:ROOMLOG_|DATABASE_|REDIS_)[A-Z_]+)`", readme, re.MULTILINE))
+    assert told == read
+
+
+def test_no_path_of_a_machine_stands_in_the_project() -> None:
+    """The project speaks of itself alone."""
+    for path in ROOT.rglob("*"):
+        parts = path.relative_to(ROOT).parts
+        is_ours = path.is_file() and not parts[0].startswith(
+            (".git", ".venv", ".data", ".hypothesis", ".ruff", ".mypy")
+        )
+        if is_ours and path.suffix in {".py", ".md", ".toml", ".txt", ".sql", ".sh", ".json", ""}:
+            assert str(ROOT) not in path.read_text(errors="replace"), path
