@@ -56,9 +56,10 @@ class Pair:
         self.standby.mkdir()
         account = embedded._account()
         embedded._give(self.standby, account)
+        command: list[Path | str] = [self.binaries / "pg_basebackup", "-h", self.primary, "-U", "postgres"]
+        command += ["-R", "-X", "stream", "-c", "fast", "-D", self.standby / "data"]
         subprocess.run(
-            [self.binaries / "pg_basebackup", "-h", self.primary, "-U", "postgres", "-R", "-X", "stream"]
-            + ["-D", self.standby / "data", "-c", "fast"],
+            command,
             preexec_fn=embedded._becoming(account),
             check=True,
             cwd="/",
