@@ -72,7 +72,7 @@ async def test_a_token_signed_by_the_book_holds(world: World, secret: tuple[str,
         {"aud": "other"},
         {"aud": ["roomlog", "other"]},
     ],
-    ids=str,
+    ids="-".join,
 )
 async def test_a_token_with_one_claim_wrong_is_refused(
     world: World, secret: tuple[str, bytes], claims: dict[str, Any]
