@@ -79,4 +79,13 @@ class PubSub:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
                 await pipeline.execute()
         except (RedisError, OSError, TimeoutError) as error:
+            _obey_cancellation()
             raise PublishFailed from error
+        _obey_cancellation()
+
+
+def _obey_cancellation() -> None:
+    """Raise the cancellation that redis-py swallows when it comes in mid-command; without it a task never ends."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

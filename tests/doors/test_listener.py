@@ -165,3 +165,18 @@ async def test_publications_keep_their_order(server: Path, heard: Heard) -> None
         await heard.until_payloads(1000)
         running.cancel()
     assert [payload for _, payload in heard.payloads] == [str(number).encode() for number in range(1000)]
+
+
+async def test_a_publisher_that_is_cancelled_in_mid_command_ends(server: Path) -> None:
+    """Whatever Redis' client is doing at that moment, a cancelled publisher is over."""
+    async with PubSub.open(f"unix://{server}") as pubsub:
+        for number in range(300):
+            publisher = Publisher(pubsub)
+            running = asyncio.create_task(publisher.run())
+            for _ in range(1 + number % 30):
+                publisher.offer("c", b"x")
+            for _ in range(number % 13):
+                await asyncio.sleep(0)
+            running.cancel()
+            done, _ = await asyncio.wait({running}, timeout=2)
+            assert done
