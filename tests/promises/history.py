@@ -39,7 +39,7 @@ class Run:
     connected: list[tuple[float, float]] = field(default_factory=list)
     """When a socket with this room was open."""
     ended: str | None = None
-    """`revoked`, with `ended_at` the seq of the removal; `refused` on return; None while the subscription stands."""
+    """`revoked`, with `ended_at` the seq of the removal; `refused` or `reset` on return; None while the subscription stands."""
     ended_at: int | None = None
 
     @property

@@ -215,6 +215,9 @@ class Workload:
             snapshot = frame["snapshot"]
             if kind == "reset":
                 self.history.resets.append(frame["reason"])
+                if (frame["reason"], room) != ("membership", PRIVATE_ROOM):
+                    self.history.unexpected.append(f"reset {frame['reason']} of {room}")
+                runs[room].ended = "reset"
             if room in opened:
                 runs[room].connected.append((opened[room], now))
             if snapshot["seq"] < invoked[room]:
@@ -234,7 +237,9 @@ class Workload:
             # Removed while away: the room does not exist for this reader until they are brought back.
             if room in runs:
                 runs[room].ended = "refused"
-        elif kind == "error" and frame["problem"]["status"] != 503:
+        elif kind == "error" and frame["problem"]["status"] == 503:
+            raise ConnectionError("not now: try elsewhere")
+        elif kind == "error":
             self.history.unexpected.append(f"error {frame}")
 
 
