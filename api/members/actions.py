@@ -9,12 +9,12 @@ from api.errors import NotAMember, SeqConflict
 from api.ids import RoomId, RoomNumber, Seq
 from api.log.answers import settled
 from api.log.event import Kind, member_facts
-from api.log.item import Item, Needs, Outcome
+from api.log.item import Answer, Item, Needs, Outcome
 from api.log.lane import Lanes
-from api.members.rules import needs_to_add, needs_to_join, needs_to_remove
+from api.members.rules import needs_to_add, needs_to_join, needs_to_leave, needs_to_remove
 from api.members.schemas import MemberChange, MemberView
 from api.members.store import get_member
-from api.rooms.store import get_room
+from api.rooms.store import get_number, get_room
 from tenants.hashing import Pepper
 from tenants.ids import UserId
 from tenants.postgres import Postgres
@@ -22,6 +22,7 @@ from tenants.scope import Caller, User
 from tenants.users import find_user
 
 TRIES = 5
+"""How often a change is tried anew when the user joined or left in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,22 @@ async def put_member(
     room = (await get_room(doors.postgres, caller, room_id)).number
     user = await find_user(doors.postgres, caller.scope, user_id)
     adding = _add(caller, room, user, change, needs_to_add(caller))
-    answer = await doors.lanes.append(_keyed(doors, adding, key, b"add", change))
-    settled(answer)
-    if answer.outcome is Outcome.UNCHANGED and change.role is not None:
-        await _change_role(doors, caller, room, user, change.role, key)
-    return await _member(doors, caller, room, user)
+    for _ in range(TRIES):
+        answer = await doors.lanes.append(_keyed(doors, adding, key, b"put", change))
+        settled(answer)
+        if answer.outcome is not Outcome.UNCHANGED:
+            return await _member(doors, caller, room, user)
+        member = await get_member(doors.postgres, caller.scope, room, user.number)
+        if member is None:
+            continue
+        if change.role is None or change.role == member.role:
+            return member
+        promoting = _change_role(caller, room, user, member, change.role)
+        answer = await doors.lanes.append(_keyed(doors, promoting, key, b"put", change))
+        if answer.outcome is not Outcome.SEQ_CONFLICT:
+            settled(answer)
+            return await _member(doors, caller, room, user)
+    raise SeqConflict
 
 
 async def join(doors: MemberDoors, caller: Caller, room_id: RoomId, key: str) -> MemberView:
@@ -63,10 +75,26 @@ async def join(doors: MemberDoors, caller: Caller, room_id: RoomId, key: str) ->
 
 async def remove_member(doors: MemberDoors, caller: Caller, room_id: RoomId, user_id: UserId, key: str) -> None:
     """Take a user out of a room; every subscription of that user to it ends exactly at this event."""
+    if caller.user is not None and caller.user.id == user_id:
+        await leave(doors, caller, room_id, key)
+        return
     room = (await get_room(doors.postgres, caller, room_id)).number
     user = await find_user(doors.postgres, caller.scope, user_id)
+    settled(await _remove(doors, caller, room, user, needs_to_remove(caller), key))
+
+
+async def leave(doors: MemberDoors, caller: Caller, room_id: RoomId, key: str) -> None:
+    """Leave a room; repeating it changes nothing."""
+    user = author(caller)
+    # Who has left a private room cannot see it any more, but may still repeat the leaving.
+    room = await get_number(doors.postgres, caller, room_id)
+    answer = await _remove(doors, caller, room, user, needs_to_leave(caller), key)
+    if answer.outcome is not Outcome.NOT_A_MEMBER:
+        settled(answer)
+
+
+async def _remove(doors: MemberDoors, caller: Caller, room: RoomNumber, user: User, needs: Needs, key: str) -> Answer:
     member = await get_member(doors.postgres, caller.scope, room, user.number)
-    role = "member" if member is None else member.role
     item = Item(
         app=caller.scope.app,
         room=room,
@@ -74,42 +102,28 @@ async def remove_member(doors: MemberDoors, caller: Caller, room_id: RoomId, use
         sender=caller.sender,
         key_hash=b"",
         request_hash=b"",
-        needs=needs_to_remove(caller, user.number),
-        facts=member_facts(user.id, role),
+        needs=needs,
+        facts=member_facts(user.id, "member" if member is None else member.role),
         subject=user.number,
     )
-    settled(await doors.lanes.append(_keyed(doors, item, key, b"remove", None)))
+    return await doors.lanes.append(_keyed(doors, item, key, b"remove", None))
 
 
-async def leave(doors: MemberDoors, caller: Caller, room_id: RoomId, key: str) -> None:
-    """Leave a room; repeating it changes nothing."""
-    await remove_member(doors, caller, room_id, author(caller).id, key)
-
-
-async def _change_role(doors: MemberDoors, caller: Caller, room: RoomNumber, user: User, role: str, key: str) -> None:
-    for _ in range(TRIES):
-        member = await _member(doors, caller, room, user)
-        if member.role == role:
-            return
-        joined = f'"joined_seq":{member.joined_seq},"joined_at":"{member.joined_at}"'
-        item = Item(
-            app=caller.scope.app,
-            room=room,
-            kind=Kind.MEMBER_ROLE_CHANGED,
-            sender=caller.sender,
-            key_hash=b"",
-            request_hash=b"",
-            needs=needs_to_add(caller),
-            facts=f"{joined},{member_facts(user.id, role)}",
-            subject=user.number,
-            expected=Seq(member.joined_seq),
-            state=msgspec.json.encode({"role": role}).decode(),
-        )
-        answer = await doors.lanes.append(_keyed(doors, item, key, b"role", role))
-        if answer.outcome is not Outcome.SEQ_CONFLICT:
-            settled(answer)
-            return
-    raise SeqConflict
+def _change_role(caller: Caller, room: RoomNumber, user: User, member: MemberView, role: str) -> Item:
+    joined = f'"joined_seq":{member.joined_seq},"joined_at":"{member.joined_at}"'
+    return Item(
+        app=caller.scope.app,
+        room=room,
+        kind=Kind.MEMBER_ROLE_CHANGED,
+        sender=caller.sender,
+        key_hash=b"",
+        request_hash=b"",
+        needs=needs_to_add(caller),
+        facts=f"{joined},{member_facts(user.id, role)}",
+        subject=user.number,
+        expected=Seq(member.joined_seq),
+        state=msgspec.json.encode({"role": role}).decode(),
+    )
 
 
 def _add(caller: Caller, room: RoomNumber, user: User, change: MemberChange, needs: Needs) -> Item:

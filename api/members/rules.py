@@ -1,7 +1,6 @@
 """Who may bring whom into a room, and out of it. Pure."""
 
 from api.log.item import Needs
-from tenants.ids import UserNumber
 from tenants.scope import Caller
 
 
@@ -10,10 +9,14 @@ def needs_to_add(caller: Caller) -> Needs:
     return Needs.NOTHING if caller.is_server else Needs.ADMIN
 
 
-def needs_to_remove(caller: Caller, user: UserNumber) -> Needs:
-    """Say what must hold of who removes a member; anybody may leave."""
-    leaves = caller.user is not None and caller.user.number == user
-    return Needs.NOTHING if caller.is_server or leaves else Needs.ADMIN
+def needs_to_remove(caller: Caller) -> Needs:
+    """Say what must hold of who removes somebody else."""
+    return Needs.NOTHING if caller.is_server else Needs.ADMIN
+
+
+def needs_to_leave(caller: Caller) -> Needs:
+    """Say what must hold of who leaves: to others, a private room does not exist."""
+    return Needs.NOTHING if caller.is_server else Needs.MEMBER
 
 
 def needs_to_join(caller: Caller) -> Needs:

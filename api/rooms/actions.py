@@ -25,6 +25,8 @@ from tenants.postgres import Postgres
 from tenants.scope import Caller, User
 from tenants.users import find_users
 
+NO_SEQ = Seq(0)
+"""No event stands here: what expects it conflicts with whatever is."""
 TRIES = 5
 """How often a change is tried anew when somebody else changed the room in between."""
 
@@ -39,7 +41,8 @@ async def make_room(
 ) -> tuple[FoundRoom, bool]:
     """Make a room, or find the one of that id; tells whether it is new.
 
-    A user who makes a room becomes its admin. Raises `RoomIdTaken` if the room is closed to this caller.
+    A user who makes a room becomes its admin. Raises `RoomIdTaken` if the room is closed to this caller, and
+    `RoomNotFound` if this is the repetition of a request whose room has been deleted since.
     """
     request_hash = pepper.request_hash(b"room", msgspec.json.encode(wish))
     room_id = RoomId("room_" + to_base62(secrets.randbits(128), 22))
@@ -66,7 +69,9 @@ async def make_room(
     try:
         found = await get_room_numbered(postgres, caller, number)
     except RoomNotFound as error:
-        raise RoomIdTaken from error
+        if made is Made.EXISTS:
+            raise RoomIdTaken from error
+        raise
     return found, made is Made.NEW
 
 
@@ -84,12 +89,10 @@ async def change_room(
     data = changed_text(change.data, "/data")
     for _ in range(TRIES):
         found = await get_room(postgres, caller, room_id)
-        if change.expected_seq not in {None, found.view.updated_seq}:
-            raise SeqConflict
         item = _changed(caller, found, change, data)
         item = replace(item, key_hash=pepper.key_hash(key), request_hash=request_hash)
         answer = await lanes.append(item)
-        if answer.outcome is not Outcome.SEQ_CONFLICT:
+        if answer.outcome is not Outcome.SEQ_CONFLICT or change.expected_seq is not None:
             settled(answer)
             return await get_room(postgres, caller, room_id)
     raise SeqConflict
@@ -124,6 +127,8 @@ def _changed(caller: Caller, found: FoundRoom, change: RoomChange, data: str | N
     private = view.private if change.private is None else change.private
     data = bytes(view.data).decode() if data is None else data
     state = {"name": name, "private": private, "data": data}
+    # An outdated change is appended all the same: it may be the repetition of one that was accepted.
+    is_current = change.expected_seq in {None, view.updated_seq}
     return Item(
         app=caller.scope.app,
         room=found.number,
@@ -133,7 +138,7 @@ def _changed(caller: Caller, found: FoundRoom, change: RoomChange, data: str | N
         request_hash=b"",
         needs=needs_to_manage(caller),
         facts=_facts(found, name=name, private=private, data=data),
-        expected=Seq(view.updated_seq),
+        expected=Seq(view.updated_seq) if is_current else NO_SEQ,
         private=private,
         state=msgspec.json.encode(state).decode(),
     )

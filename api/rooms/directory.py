@@ -16,6 +16,7 @@ from tenants.postgres import Postgres
 from tenants.scope import Scope
 
 MAX_REMEMBERED = 100_000
+"""Past it, the room that was asked for longest ago is forgotten."""
 
 FIND = "SELECT room FROM rooms WHERE app_id = $1 AND room_id = $2 AND deleted_at IS NULL"
 
@@ -33,6 +34,7 @@ class Directory:
         """Give a room's number, which may be that of a room deleted since; raises `RoomNotFound`."""
         number = self._numbers.get((scope.app, room_id))
         if number is not None:
+            self._numbers.move_to_end((scope.app, room_id))
             return number
         rows = await self._postgres.fetch(FIND, scope.app, room_id)
         if not rows:

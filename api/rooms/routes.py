@@ -1,5 +1,6 @@
 """Rooms by REST."""
 
+import re
 from typing import Annotated, Any
 
 from litestar import Request, Response, delete, get, patch, post
@@ -21,6 +22,7 @@ from tenants.postgres import Postgres
 from tenants.scope import Caller
 
 MAX_LIMIT = 100
+_PLACE = re.compile(r"r[0-9a-f]{1,16}", re.ASCII)
 
 
 @post("/v1/rooms", operation_id="createRoom")
@@ -98,9 +100,6 @@ ROUTES = [post_room, show_rooms, show_room, patch_room, remove_room]
 def _read_place(after: str | None) -> int:
     if after is None:
         return MAX_NUMBER
-    try:
-        if after[0] != "r":
-            raise ValueError
-        return min(MAX_NUMBER, int(after[1:], 16))
-    except (ValueError, IndexError) as error:
-        raise BadRequest("Pass as `after` what `next` of the page before said.") from error
+    if _PLACE.fullmatch(after) is None:
+        raise BadRequest("Pass as `after` what `next` of the page before said.")
+    return min(MAX_NUMBER, int(after[1:], 16))

@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 
 from api.custom_data import ABSENT, EMPTY
+from api.ids import MAX_NUMBER
 
 MAX_FIRST_MEMBERS = 100
 Name = Annotated[str, msgspec.Meta(max_length=255)]
@@ -26,7 +27,7 @@ class RoomChange(msgspec.Struct, forbid_unknown_fields=True):
     name: Name | None = None
     private: bool | None = None
     data: msgspec.Raw = ABSENT
-    expected_seq: int | None = None
+    expected_seq: Annotated[int, msgspec.Meta(ge=1, le=MAX_NUMBER)] | None = None
     """The `updated_seq` that it must still have."""
 
 

@@ -39,6 +39,7 @@ SELECT {COLUMNS} FROM members m JOIN rooms r ON r.app_id = m.app_id AND r.room =
  ORDER BY m.room DESC LIMIT :limit
 """)
 
+NUMBER = text("SELECT room FROM rooms WHERE app_id = :app AND room_id = :room_id AND deleted_at IS NULL")
 DELETED_BY_KEY = text("""
 SELECT EXISTS (SELECT FROM rooms r JOIN events e ON e.app_id = r.app_id AND e.room = r.room
                 WHERE r.app_id = :app AND r.room_id = :room_id AND r.deleted_at IS NOT NULL
@@ -72,6 +73,19 @@ async def get_room_numbered(postgres: Postgres, caller: Caller, number: RoomNumb
     if row is None or not may_read(caller, private=row.private, role=row.role):
         raise RoomNotFound
     return _found(row)
+
+
+async def get_number(postgres: Postgres, caller: Caller, room_id: RoomId) -> RoomNumber:
+    """Give the number of the room that the id names now, readable or not; raises `RoomNotFound` if it names none.
+
+    For writes whose append decides what this caller may know.
+    """
+    values = {"app": caller.scope.app, "room_id": room_id}
+    async with postgres.transaction(caller.scope) as connection:
+        number = (await connection.execute(NUMBER, values)).scalar_one_or_none()
+    if number is None:
+        raise RoomNotFound
+    return RoomNumber(number)
 
 
 async def was_deleted(postgres: Postgres, caller: Caller, room_id: RoomId, key_hash: bytes) -> bool:
