@@ -29,7 +29,7 @@ from api.subscriptions.open_room import Opened, RoomOpener
 from api.subscriptions.subscription import Step
 from api.tails.audit import Audit
 from api.tails.tail import Entry
-from tenants.errors import ServiceError
+from tenants.errors import ServiceError, Unavailable
 from tenants.hashing import Pepper
 from tenants.postgres import Postgres
 from tenants.scope import Caller
@@ -409,19 +409,28 @@ class Connection:
     async def _judge_again(self, reading: Reading) -> None:
         """Open the room anew from where its reader stands: goes on silently, or resets, or ends."""
         subscription = reading.subscription
-        self._leave(reading)
+        room_id = subscription.room_id
+        opened: Opened | None = None
+        refusal: ServiceError | None = None
         try:
-            opened = await self._around.opener.open(
-                self.caller,
-                subscription.room_id,
-                write_cursor(subscription.cursor),
-                frames.DEFAULT_LAST,
-            )
+            cursor = write_cursor(subscription.cursor)
+            opened = await self._around.opener.open(self.caller, room_id, cursor, frames.DEFAULT_LAST)
         except ServiceError as error:
-            self.refuse(None, error, subscription.room_id)
-            self.say(frames.unsubscribed(None, subscription.room_id, "lost"))
+            refusal = error
+        if self._readings.get(room_id) is not reading:
+            # Meanwhile the client has unsubscribed, or subscribed anew.
+            if opened is not None:
+                self._around.opener.keeper.release(opened.live)
+            return
+        if isinstance(refusal, Unavailable):
+            await asyncio.sleep(RETRY_S)
+            self._ready[reading] = None
+            return
+        self._leave(reading)
+        if opened is None:
+            self.say(frames.unsubscribed(None, room_id, "lost"))
             return
         self._greet(opened)
         again = Reading(opened, self._moved)
-        self._readings[subscription.room_id] = again
+        self._readings[room_id] = again
         self._ready[again] = None

@@ -305,9 +305,9 @@ class Keeper:
 
     async def _judge(self, live: LiveRoom, standing: Standing, ordinal: int) -> None:
         tail = live.tail
-        if standing.head is None or tail is None:
+        if tail is None:
             return
-        if standing.epoch_there != ordinal or not self._epochs.knows(tail.epoch):
+        if standing.head is None or standing.epoch_there != ordinal or not self._epochs.knows(tail.epoch):
             await self._fork(live)
         elif live.seq < standing.head:
             self._want(live, "verify")
@@ -383,14 +383,16 @@ class Keeper:
     async def _fork(self, live: LiveRoom) -> None:
         """Begin a room's tail anew: the database has lost what it holds."""
         snapshot = await self._reader.snapshot(*live.key)
-        if snapshot is None:
-            self._close(live)
-            return
         self.counts.forked += 1
+        live.generation += 1
+        if snapshot is None:
+            # The room itself was made in what is lost: its readers find that out when they ask at the door.
+            self._close(live)
+            live.moved()
+            return
         log.warning("tail_forked", app=live.key[0], room=live.key[1], had=live.seq, has=snapshot.seq)
         live.tail = Tail(*live.key, snapshot)
         live.parking.clear()
-        live.generation += 1
         live.moved()
 
     async def _sweep_for_ever(self) -> None:

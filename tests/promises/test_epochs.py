@@ -185,3 +185,23 @@ async def test_cursors_that_cannot_be_continued_are_reset_each_with_its_reason(
                 reset = await socket.open("r", cursor=cursor)
                 assert (reset["type"], reset["reason"]) == ("reset", reason), cursor
                 assert reset["snapshot"]["seq"] == place.seq
+
+
+@pytest.mark.timeout(120)
+async def test_a_room_made_in_a_lost_tail_ends_for_its_readers(pair: Pair, services: list[Service], app: App) -> None:
+    """Who reads a room that the failover has lost is told so, and the id is free."""
+    await pair.caught_up()
+    pair.stop_standby()
+    await app.room("lost")
+    async with app.socket() as live:
+        await live.open("lost")
+        pair.stop_primary(signal.SIGKILL)
+        pair.start_standby()
+        await pair.promote()
+        await in_epoch(services, 2)
+        frame = await live.hear(15)
+        while frame["type"] in {"stalled", "live"}:
+            frame = await live.hear(15)
+        assert frame == {"type": "unsubscribed", "room": "lost", "reason": "lost"}
+    assert (await app.ask("GET", "/v1/rooms/lost")).status_code == 404
+    assert (await app.room("lost"))["seq"] == 1
