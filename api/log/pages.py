@@ -12,21 +12,25 @@ from tenants.postgres import Postgres
 from tenants.scope import Caller
 
 # $4: up to which seq the last message is the page's anchor (NULL: the end); $5, $6: how many messages up to and including
-# the anchor, and after it. The numbers of messages have no gaps, so a page is a range of them, found in one index.
+# the anchor, and after it. The numbers of messages have no gaps, so a page is a range of them, found in one index. One
+# more is read before it, which tells whether there is one. Where history begins late, no anchor lies before its beginning.
 PAGE = """
-SELECT r.room, r.private, r.head_seq, r.head_number, m.role, coalesce(m.visible_from, 0) AS visible_from,
+SELECT r.room, r.private, r.head_seq, r.head_number, m.role, anchor.number AS anchor,
        ARRAY(SELECT ROW (c.seq, c.number, l.seq, l.epoch, l.kind, l.at, l.facts, l.body, l.target)
-               FROM (SELECT CASE WHEN $4::bigint IS NULL THEN r.head_number ELSE coalesce(
-                       (SELECT e.number FROM events e
-                         WHERE e.app_id = r.app_id AND e.room = r.room AND e.seq <= $4 AND e.number IS NOT NULL
-                         ORDER BY e.seq DESC LIMIT 1), 0) END AS number) AS anchor,
-                    events c JOIN events l
+               FROM events c JOIN events l
                  ON l.app_id = c.app_id AND l.room = c.room AND l.seq = coalesce(c.latest, c.seq)
               WHERE c.app_id = r.app_id AND c.room = r.room AND c.seq >= coalesce(m.visible_from, 0)
-                AND c.number > anchor.number - $5 AND c.number <= anchor.number + $6
+                AND c.number >= anchor.number - $5 AND c.number <= anchor.number + $6
               ORDER BY c.number) AS messages
-  FROM rooms r LEFT JOIN members m
-    ON m.app_id = r.app_id AND m.room = r.room AND m.user_number = $3
+  FROM rooms r
+  LEFT JOIN members m ON m.app_id = r.app_id AND m.room = r.room AND m.user_number = $3
+ CROSS JOIN LATERAL (
+       SELECT CASE WHEN $4::bigint IS NULL THEN r.head_number ELSE coalesce(
+         (SELECT e.number FROM events e
+           WHERE e.app_id = r.app_id AND e.room = r.room AND e.seq <= greatest($4, m.visible_from)
+             AND e.number IS NOT NULL
+           ORDER BY e.seq DESC LIMIT 1), 0) END AS number
+       OFFSET 0) AS anchor -- OFFSET 0: found once, not at each mention
  WHERE r.app_id = $1 AND r.room_id = $2 AND r.deleted_at IS NULL
 """
 ONE = """
@@ -78,17 +82,17 @@ class Pages:
             raise RoomNotFound
         row = rows[0]
         messages = [message_row(caller.scope.app, row["room"], message, self._epochs) for message in row["messages"]]
-        head = row["head_seq"]
+        more_before = bool(messages) and messages[0].number == row["anchor"] - back
+        messages = messages[1:] if more_before else messages
         if not messages:
-            return Page([], None, None, head)
-        first, last = messages[0], messages[-1]
-        more_before = first.number > 1 and first.seq > row["visible_from"]
+            return Page([], None, None, row["head_seq"])
+        last = messages[-1]
         more_after = last.number < row["head_number"]
         return Page(
             [message.latest for message in messages],
-            first.seq if more_before else None,
+            messages[0].seq if more_before else None,
             last.seq if more_after else None,
-            head,
+            row["head_seq"],
         )
 
     async def one(self, caller: Caller, room_id: RoomId, place: Place | None) -> OneMessage:
