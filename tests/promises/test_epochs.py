@@ -5,6 +5,7 @@ import contextlib
 import json
 import secrets
 import signal
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
@@ -21,9 +22,12 @@ PATIENCE_S = 30.0
 
 
 @pytest.fixture
-def pair(tmp_path: Path) -> Iterator[Pair]:
-    with running_pair(tmp_path) as running:
-        yield running
+def pair() -> Iterator[Pair]:
+    # Pytest's own folders are closed to all but their owner, and as root PostgreSQL runs under another account.
+    with tempfile.TemporaryDirectory(prefix="roomlog-pair-") as name:
+        Path(name).chmod(0o755)
+        with running_pair(Path(name)) as running:
+            yield running
 
 
 @pytest.fixture
