@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from litestar import Request, Response, put
+from litestar import Request, Response, get, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from api.author import author
 from api.cursors.schemas import ReadCursor
-from api.cursors.store import move_read_cursor
+from api.cursors.store import get_read_cursor, move_read_cursor
 from api.edge.body import read_body
 from api.edge.json import json_struct
 from api.names import room_id as checked
@@ -32,4 +32,16 @@ async def put_read_cursor(
     return json_struct(ReadCursor(seq))
 
 
-ROUTES = [put_read_cursor]
+@get("/v1/rooms/{room_id:str}/read", operation_id="getReadCursor")
+async def show_read_cursor(
+    room_id: FromPath[str],
+    caller: NamedDependency[Caller],
+    postgres: NamedDependency[Postgres],
+) -> Response[bytes]:
+    """Give how far one has read; 0 before the first time."""
+    reader = author(caller)
+    room = await get_room(postgres, caller, checked(room_id))
+    return json_struct(ReadCursor(await get_read_cursor(postgres, caller.scope, room.number, reader.number)))
+
+
+ROUTES = [put_read_cursor, show_read_cursor]
