@@ -19,9 +19,9 @@ from api.log.pages import Pages
 from api.log.read import Reader
 from api.rooms.directory import Directory
 from api.settings import Settings
-from api.subscriptions.connection import DeliveryCounts, Surroundings
 from api.subscriptions.connections import Connections
 from api.subscriptions.open_room import RoomOpener
+from api.subscriptions.surroundings import DeliveryCounts, Surroundings
 from api.tails.audit import Audit
 from api.tails.doors import Doors
 from api.tails.keeper import Keeper

@@ -70,7 +70,9 @@ class Epochs:
             ordinal = 1 if newest is None else newest["ordinal"] + 1
             await connection.execute(BEGIN, ordinal, secrets.randbits(32), *here)
             rows = await connection.fetch(KNOWN)
-            log.warning("epoch_began", ordinal=ordinal, timeline=here["timeline"])
+            # The first one is no news; another one means a failover or a restored backup.
+            say = log.info if newest is None else log.warning
+            say("epoch_began", ordinal=ordinal, timeline=here["timeline"])
         self._refuse_the_past(rows)
         self._tags = {row["ordinal"]: row["tag"] for row in rows}
 

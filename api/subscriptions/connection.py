@@ -5,41 +5,29 @@ takes what lies between cursor and tail. A slow client costs its cursors, and no
 """
 
 import asyncio
-import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 
 import structlog
 
 from api.errors import BadRequest
 from api.ids import RoomId, write_cursor
-from api.log.answers import Written
 from api.log.event import hidden_json
-from api.log.lane import Lanes
-from api.log.pages import Pages
-from api.log.read import Reader
-from api.messages.edit import delete, edit
-from api.messages.send import send
 from api.names import room_id as checked
-from api.rooms.directory import Directory
 from api.subscriptions import frames
 from api.subscriptions.frames import CloseCode
-from api.subscriptions.open_room import Opened, RoomOpener
+from api.subscriptions.open_room import Opened
+from api.subscriptions.reading import Reading
 from api.subscriptions.subscription import Step
-from api.tails.audit import Audit
+from api.subscriptions.surroundings import Surroundings
+from api.subscriptions.writes import Writes
 from api.tails.tail import Entry
 from tenants.errors import ServiceError, Unavailable
-from tenants.hashing import Pepper
-from tenants.postgres import Postgres
 from tenants.scope import Caller
-from tenants.users import acting_as
 
 PAGE = 100
 """Events of one room that are sent before the connection's other rooms have their turn."""
 CATCH_UP_PAGE = 500
-MAX_WRITES = 64
-"""Writes of one connection without their answer; the next frame is read when one has been answered."""
 MAX_OUTBOX_BYTES = 1024 * 1024
 """Answers and snapshots that wait for a slow client; beyond, nothing more is read from it or opened for it."""
 FRAMES_PER_S = 50.0
@@ -47,57 +35,6 @@ FRAMES_BURST = 200.0
 RETRY_S = 0.2
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What all connections of a process share."""
-
-    opener: RoomOpener
-    reader: Reader
-    audit: Audit
-    lanes: Lanes
-    directory: Directory
-    pages: Pages
-    pepper: Pepper
-    postgres: Postgres
-    catch_ups: asyncio.Semaphore
-    """Bounds how many connections read old events from PostgreSQL at once."""
-    counts: "DeliveryCounts"
-    problem: Callable[[ServiceError], Mapping[str, object]]
-
-
-@dataclass(slots=True)
-class DeliveryCounts:
-    """What the connections of a process have done since it started."""
-
-    events: int = 0
-    snapshots: int = 0
-    resumes: int = 0
-    resets: int = 0
-    revocations: int = 0
-    catch_ups: int = 0
-    invariant_violations: int = 0
-    """Events that were not the next ones: never sent, always a fault of ours."""
-
-
-class Reading:
-    """One room that a connection reads."""
-
-    __slots__ = ("generation", "live", "subscription", "wake")
-
-    def __init__(self, opened: Opened, wake: Callable[["Reading"], None]) -> None:
-        """Watch the opened room."""
-        self.live = opened.live
-        self.generation = opened.generation
-        self.subscription = opened.subscription
-        self.wake = lambda: wake(self)
-        self.live.watchers[self.wake] = None
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether there is anything to do for this reader."""
-        return self.generation != self.live.generation or self.subscription.cursor.seq < self.live.seq
 
 
 class Connection:
@@ -121,7 +58,7 @@ class Connection:
         self._outbox_has_room = asyncio.Event()
         self._outbox_has_room.set()
         self._wake = asyncio.Event()
-        self._writes: set[asyncio.Task[None]] = set()
+        self._writes = Writes(around, caller, self.say, self.refuse)
         self._stalled = False
         self._frames_left = FRAMES_BURST
         self._frames_at = self.sent_at
@@ -153,16 +90,13 @@ class Connection:
 
     async def settle(self) -> None:
         """Wait until every write that was taken in has its answer in the outbox."""
-        if self._writes:
-            await asyncio.wait(self._writes)
+        await self._writes.settle()
 
     async def end(self) -> None:
         """Let go of everything; what is still being written is given up, its outcome unknown to the client."""
         for reading in list(self._readings.values()):
             self._leave(reading)
-        for write in self._writes:
-            write.cancel()
-        await asyncio.gather(*self._writes, return_exceptions=True)
+        await self._writes.end()
 
     # ---- what the client says
 
@@ -171,7 +105,7 @@ class Connection:
         await self._outbox_has_room.wait()
         match frame:
             case frames.Send() | frames.Edit() | frames.Delete():
-                await self._start_write(frame)
+                await self._writes.start(frame)
                 return
             case _ if not self._may_speak():
                 self.close(CloseCode.TOO_MANY_FRAMES)
@@ -256,49 +190,6 @@ class Connection:
         self._ready.pop(reading, None)
         reading.live.watchers.pop(reading.wake, None)
         self._around.opener.keeper.release(reading.live)
-
-    # ---- writing to rooms
-
-    async def _start_write(self, frame: frames.Write) -> None:
-        """Start a write; those of one connection enter the lane in the order of their frames."""
-        while len(self._writes) >= MAX_WRITES:
-            await asyncio.wait(self._writes, return_when=asyncio.FIRST_COMPLETED)
-        try:
-            caller = await acting_as(self._around.postgres, self.caller, frame.act_as)
-            # Known from here on, so that the write's task reaches the lane in its first step and overtakes nobody.
-            await self._around.directory.number(caller.scope, checked(frame.room, "/room"))
-        except ServiceError as error:
-            self.refuse(frame.id, error, frame.room)
-            return
-        write = asyncio.create_task(self._write(caller, frame))
-        self._writes.add(write)
-        write.add_done_callback(self._writes.discard)
-
-    async def _write(self, caller: Caller, frame: frames.Write) -> None:
-        room_id = RoomId(frame.room)
-        try:
-            written = await self._do(caller, frame, room_id)
-        except ServiceError as error:
-            self.refuse(frame.id, error, frame.room)
-            return
-        except Exception:
-            log.exception("write_failed", **caller.log_fields())
-            self.refuse(frame.id, ServiceError(), frame.room)
-            return
-        self.say(frames.ack(frame.id, room_id, written))
-
-    async def _do(self, caller: Caller, frame: frames.Write, room_id: RoomId) -> Written | None:
-        around = self._around
-        key = frame.key or secrets.token_urlsafe(16)
-        match frame:
-            case frames.Send():
-                return await send(around.directory, around.pepper, caller, room_id, frame, key)
-            case frames.Edit():
-                doors = (around.lanes, around.pages, around.pepper)
-                return await edit(*doors, caller, room_id, frame.message, frame, key)
-            case frames.Delete():
-                doors = (around.lanes, around.pages, around.pepper)
-                return await delete(*doors, caller, room_id, frame.message, key)
 
     # ---- the writer
 

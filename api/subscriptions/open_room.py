@@ -16,7 +16,8 @@ from api.subscriptions import frames
 from api.subscriptions.judge import ResetReason, judge
 from api.subscriptions.subscription import Subscription
 from api.tails.doors import Doors
-from api.tails.keeper import Keeper, LiveRoom
+from api.tails.keeper import Keeper
+from api.tails.live_room import LiveRoom
 from api.tails.tail import RING_EVENTS, Tail
 from tenants.errors import Unavailable
 from tenants.ids import UserId, UserNumber

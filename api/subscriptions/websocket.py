@@ -15,9 +15,10 @@ from api.edge.body import decode
 from api.edge.problems import PROBLEM_TYPE, problem, problem_headers
 from api.errors import BadRequest
 from api.subscriptions import frames
-from api.subscriptions.connection import Connection, Surroundings
+from api.subscriptions.connection import Connection
 from api.subscriptions.connections import HEARTBEAT_S, Connections
 from api.subscriptions.frames import CloseCode
+from api.subscriptions.surroundings import Surroundings
 from tenants.authority import Authority, Credentialed
 from tenants.clock import now
 from tenants.errors import ServiceError, Unauthenticated, Unavailable

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import heapq
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import structlog
 
@@ -19,14 +19,13 @@ from api.log.epochs import Epochs
 from api.log.event import Event
 from api.log.read import Reader
 from api.log.views import Standing
-from api.tails.parking import WAIT_S, Parking
+from api.tails.live_room import Key, LiveRoom
+from api.tails.parking import WAIT_S
 from api.tails.payload import read_payload
 from api.tails.tail import Offer, Tail
 from tenants.channels import room_channel
 from tenants.errors import ServiceError, Unavailable
 from tenants.ids import AppId
-
-Key = tuple[AppId, RoomNumber]
 
 REPAIR_ROOMS = 200
 """Rooms in one repairing query."""
@@ -43,57 +42,6 @@ BUDGET_BYTES = 64 * 1024 * 1024
 log = structlog.get_logger()
 _ORDER = itertools.count()
 """Tells waiters for the same seq apart in a heap."""
-
-
-class LiveRoom:
-    """A room that this process holds open."""
-
-    __slots__ = (
-        "behind_at_last_look",
-        "generation",
-        "highest_head",
-        "holders",
-        "key",
-        "opening",
-        "parking",
-        "reaching",
-        "room_id",
-        "tail",
-        "used_at",
-        "watchers",
-    )
-
-    def __init__(self, key: Key, room_id: RoomId) -> None:
-        """Register the room as opening."""
-        self.key = key
-        self.room_id = room_id
-        self.tail: Tail | None = None
-        self.parking = Parking()
-        self.highest_head = Seq(0)
-        """The highest head that the audit or a reader has seen; the room is live only at or above it."""
-        self.generation = 0
-        """Grows when the tail turns out to hold what the database has lost; readers then judge their cursors anew."""
-        self.holders = 0
-        self.used_at = 0.0
-        self.behind_at_last_look = Seq(0)
-        self.watchers: dict[Callable[[], None], None] = {}
-        self.reaching: list[tuple[Seq, int, asyncio.Future[None]]] = []
-        """A heap of who waits for which seq, in the order of their seqs."""
-        self.opening: asyncio.Task[None] | None = None
-
-    @property
-    def seq(self) -> Seq:
-        """Where the tail ends; 0 while the room is opening."""
-        return Seq(0) if self.tail is None else self.tail.seq
-
-    def moved(self) -> None:
-        """Wake those who wait for this room to move."""
-        while self.reaching and self.reaching[0][0] <= self.seq:
-            _, _, future = heapq.heappop(self.reaching)
-            if not future.done():
-                future.set_result(None)
-        for wake in list(self.watchers):
-            wake()
 
 
 class KeeperCounts:

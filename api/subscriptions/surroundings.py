@@ -1,0 +1,47 @@
+"""What all connections of a process share."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from api.log.lane import Lanes
+from api.log.pages import Pages
+from api.log.read import Reader
+from api.rooms.directory import Directory
+from api.subscriptions.open_room import RoomOpener
+from api.tails.audit import Audit
+from tenants.errors import ServiceError
+from tenants.hashing import Pepper
+from tenants.postgres import Postgres
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all connections of a process share."""
+
+    opener: RoomOpener
+    reader: Reader
+    audit: Audit
+    lanes: Lanes
+    directory: Directory
+    pages: Pages
+    pepper: Pepper
+    postgres: Postgres
+    catch_ups: asyncio.Semaphore
+    """Bounds how many connections read old events from PostgreSQL at once."""
+    counts: "DeliveryCounts"
+    problem: Callable[[ServiceError], Mapping[str, object]]
+
+
+@dataclass(slots=True)
+class DeliveryCounts:
+    """What the connections of a process have done since it started."""
+
+    events: int = 0
+    snapshots: int = 0
+    resumes: int = 0
+    resets: int = 0
+    revocations: int = 0
+    catch_ups: int = 0
+    invariant_violations: int = 0
+    """Events that were not the next ones: never sent, always a fault of ours."""

@@ -1,0 +1,93 @@
+"""What a client writes on its socket: the verbs of REST, with the order of its frames kept."""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+
+import structlog
+
+from api.ids import RoomId
+from api.log.answers import Written
+from api.messages.edit import delete, edit
+from api.messages.send import send
+from api.names import room_id as checked
+from api.subscriptions import frames
+from api.subscriptions.surroundings import Surroundings
+from tenants.errors import ServiceError
+from tenants.scope import Caller
+from tenants.users import acting_as
+
+MAX_WRITES = 64
+"""Writes of one connection without their answer; the next frame is read when one has been answered."""
+
+log = structlog.get_logger()
+
+
+class Writes:
+    """The writes of one connection that are under way."""
+
+    def __init__(
+        self,
+        around: Surroundings,
+        caller: Caller,
+        say: Callable[[str], None],
+        refuse: Callable[[frames.Id, ServiceError, str], None],
+    ) -> None:
+        """Write as `caller`; acks go to `say`, refusals to `refuse`."""
+        self._around = around
+        self._caller = caller
+        self._say = say
+        self._refuse = refuse
+        self._writes: set[asyncio.Task[None]] = set()
+
+    async def settle(self) -> None:
+        """Wait until every write that was taken in has been answered."""
+        if self._writes:
+            await asyncio.wait(self._writes)
+
+    async def end(self) -> None:
+        """Give up what is under way, its outcome unknown to the client."""
+        for write in self._writes:
+            write.cancel()
+        await asyncio.gather(*self._writes, return_exceptions=True)
+
+    async def start(self, frame: frames.Write) -> None:
+        """Start a write; those of one connection enter the lane in the order of their frames."""
+        while len(self._writes) >= MAX_WRITES:
+            await asyncio.wait(self._writes, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            caller = await acting_as(self._around.postgres, self._caller, frame.act_as)
+            # Known from here on, so that the write's task reaches the lane in its first step and overtakes nobody.
+            await self._around.directory.number(caller.scope, checked(frame.room, "/room"))
+        except ServiceError as error:
+            self._refuse(frame.id, error, frame.room)
+            return
+        write = asyncio.create_task(self._write(caller, frame))
+        self._writes.add(write)
+        write.add_done_callback(self._writes.discard)
+
+    async def _write(self, caller: Caller, frame: frames.Write) -> None:
+        room_id = RoomId(frame.room)
+        try:
+            written = await self._do(caller, frame, room_id)
+        except ServiceError as error:
+            self._refuse(frame.id, error, frame.room)
+            return
+        except Exception:
+            log.exception("write_failed", **caller.log_fields())
+            self._refuse(frame.id, ServiceError(), frame.room)
+            return
+        self._say(frames.ack(frame.id, room_id, written))
+
+    async def _do(self, caller: Caller, frame: frames.Write, room_id: RoomId) -> Written | None:
+        around = self._around
+        key = frame.key or secrets.token_urlsafe(16)
+        match frame:
+            case frames.Send():
+                return await send(around.directory, around.pepper, caller, room_id, frame, key)
+            case frames.Edit():
+                doors = (around.lanes, around.pages, around.pepper)
+                return await edit(*doors, caller, room_id, frame.message, frame, key)
+            case frames.Delete():
+                doors = (around.lanes, around.pages, around.pepper)
+                return await delete(*doors, caller, room_id, frame.message, key)
