@@ -51,6 +51,22 @@ async def test_a_private_room_is_not_there_for_strangers(world: World, *, was_me
     assert (await app.ask("GET", "/v1/rooms", user="eve")).json()["rooms"] == []
 
 
+async def test_another_app_s_public_room_is_not_there(world: World) -> None:
+    """Neither its users nor its key, in its own name or a user's, tell it from a room that never was."""
+    await world.app.room("theirs", ("ann",))
+    message = (await world.app.say("theirs", "a secret", "ann"))["id"]
+    await world.other.token("eve")
+    for who in ({"user": "eve"}, {"acting": "eve"}, {}):
+        for method, path, body in ASKS:
+            answers = []
+            for room in ("theirs", "never-was"):
+                answer = await world.other.ask(method, f"/v1/rooms/{room}{path}".format(message=message), body, **who)
+                answers.append((answer.status_code, {**answer.json(), "request_id": None}))
+            assert answers[0] == answers[1], (method, path)
+            assert answers[0][0] in ({404} if who else {404, 400}), (method, path)
+    assert (await world.app.ask("GET", "/v1/rooms/theirs")).json()["seq"] == 3
+
+
 async def test_a_public_room_is_read_by_all_and_written_by_members(world: World) -> None:
     """Who has not joined reads, and is told to join for the rest."""
     app = world.app
