@@ -69,7 +69,9 @@ class Socket:
 async def connect(url: str, credential: str) -> AsyncIterator[Socket]:
     """Open a socket with a header, and take its greeting."""
     headers = {"Authorization": f"Bearer {credential}"}
-    async with connect_socket(url, additional_headers=headers, max_size=None) as raw:
+    # Without a bound on its queue: at 16 unread frames the client would stop reading, the answer to its own closing
+    # included, and wait 10 s for it.
+    async with connect_socket(url, additional_headers=headers, max_size=None, max_queue=None, close_timeout=2) as raw:
         socket = Socket(raw)
         await socket.hear_type("connected")
         yield socket
