@@ -78,6 +78,43 @@ async def test_a_held_room_stalls_only_itself_and_keeps_its_order(
     assert [answer.event.seq for answer in answers if answer.event] == list(range(2, 10))
 
 
+async def test_what_comes_while_a_room_is_let_go_overtakes_nobody(
+    here: Inside, other: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    """Items that arrive just as a held room becomes free stand behind those that waited for it."""
+    room = await here.room("held")
+    tasks: list[asyncio.Task[Answer]] = []
+
+    async def arrive(count: int) -> None:
+        for _ in range(count):
+            tasks.append(asyncio.create_task(here.wiring.lanes.append(item(here, room))))
+            await asyncio.sleep(0.001)
+
+    async with other.transaction():
+        await other.execute("SELECT FROM rooms WHERE room = $1 FOR UPDATE", room)
+        await arrive(100)
+        arriving = asyncio.create_task(arrive(200))
+        await asyncio.sleep(0.05)
+    await arriving
+    answers = await asyncio.gather(*tasks)
+    assert [answer.event.seq for answer in answers if answer.event] == list(range(2, 302))
+
+
+async def test_items_of_several_apps_share_a_batch_and_nothing_else(here: Inside, environment: dict[str, str]) -> None:
+    """The same keys and rooms of the same names in two apps, in one batch: each app has its own log."""
+    async with inside(environment) as neighbour:
+        rooms = [(here, await here.room("r")), (neighbour, await neighbour.room("r"))]
+        items = [
+            item(app, room, f"{app.scope.app}", key_hash=bytes([n]) * 16) for n in range(20) for app, room in rooms
+        ]
+        answers = await asyncio.gather(*(here.wiring.lanes.append(each) for each in items))
+        assert {answer.outcome for answer in answers} == {Outcome.ACCEPTED}
+        for app, room in rooms:
+            events = await here.wiring.reader.events([(app.scope.app, room, Seq(2))], limit=100)
+            assert [event.seq for event in events] == list(range(2, 22))
+            assert all(f"{app.scope.app}" in (event.body or "") for event in events)
+
+
 async def test_a_room_that_stays_held_refuses_in_time(
     here: Inside, other: "asyncpg.Connection[asyncpg.Record]", monkeypatch: pytest.MonkeyPatch
 ) -> None:

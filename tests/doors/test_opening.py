@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from api.ids import Place, Seq, write_cursor
 from api.log.commits import CommitReader, Visible
 from api.log.read import Reader
 from tests.support.inside import Inside, inside
@@ -76,6 +77,36 @@ async def test_a_message_committed_at_any_step_arrives_once_and_in_order(
         assert events == list(range(start + 1, 6))
         texts = [message["parts"][0]["text"] for message in told(reading.sent)]
         assert texts == ["old", "racing", "later"]
+
+
+@pytest.mark.parametrize("step", STEPS[:3])
+async def test_a_resumed_reader_of_a_room_that_nobody_has_open_misses_nothing(
+    here: Inside, there: Inside, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cursor, a room that this process must open first, a commit at any step: subscribed before read, and merged."""
+    room = await here.room("r", "ann")
+    cursor = write_cursor(Place(room, here.wiring.epochs.newest, Seq(2)))
+    blind_the_audit(monkeypatch)
+    snapshot = Reader.snapshot
+
+    async def racing(self: Reader, *place: Any) -> Any:
+        is_here = self is here.wiring.reader
+        if is_here and step == STEPS[1]:
+            await there.say("r", "racing", "ann", key="once")
+        read = await snapshot(self, *place)
+        if is_here and step == STEPS[2]:
+            await there.say("r", "racing", "ann", key="once")
+            await here.wiring.postgres.fetch("SELECT pg_sleep(0.05)")  # time for the publication to arrive
+        return read
+
+    monkeypatch.setattr(Reader, "snapshot", racing)
+    async with here.reading() as reading:
+        if step == STEPS[0]:
+            await there.say("r", "racing", "ann", key="once")
+        await reading.open("r", cursor)
+        await reading.until_seq("r", 3)
+        assert reading.of_type("subscribed")[0]["resumed"]
+        assert reading.places("r") == [3]
 
 
 async def test_the_last_word_of_a_quiet_room_arrives_though_its_publication_is_lost(
