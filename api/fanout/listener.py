@@ -17,28 +17,34 @@ from tenants.pubsub import Address
 
 CONFIRM_TIMEOUT_S = 0.5
 CONNECT_TIMEOUT_S = 1.0
+"""For everything until Redis has answered the first time: name, connection, TLS, password."""
 SILENCE_S = 1.0
 """Without a byte for so long Redis is pinged; without one for as long again the connection is dropped."""
 CHUNK = 1_000
 """Channels in one SUBSCRIBE."""
 MIN_BACK_OFF_S = 0.05
 MAX_BACK_OFF_S = 1.0
+STEADY_S = 5.0
+"""A connection that has lasted so long was a good one: the next is tried without much ado."""
 
 log = structlog.get_logger()
 
 
 class NotListening(Exception):
-    """Redis has not confirmed the channel in time; it stays wanted, and its confirmation will be a gap."""
+    """Redis has not confirmed the channel in time; while it stays wanted, its confirmation will be a gap."""
 
 
 class _Wire(asyncio.Protocol):
-    """One connection: bytes in, replies out."""
+    """One connection: bytes in, replies out; it ends at the first error that Redis answers."""
 
     def __init__(self, on_reply: Callable[[Any], None]) -> None:
+        loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader()
         self._on_reply = on_reply
-        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.heard_at = asyncio.get_running_loop().time()
+        self.answered: asyncio.Future[None] = loop.create_future()
+        """Done once Redis has answered a PING: it is there, and has let us in."""
+        self.lost: asyncio.Future[None] = loop.create_future()
+        self.heard_at = loop.time()
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -49,9 +55,19 @@ class _Wire(asyncio.Protocol):
         self._reader.feed(data)
         try:
             while (reply := self._reader.gets()) is not False:
-                self._on_reply(reply)
+                self._take(reply)
         except hiredis.ProtocolError:
+            log.exception("redis_unreadable")
             self.drop()
+
+    def _take(self, reply: Any) -> None:  # noqa: ANN401 - whatever Redis says
+        if isinstance(reply, hiredis.ReplyError):
+            log.error("redis_refuses", reply=str(reply))
+            self.drop()
+        elif reply == b"PONG" and not self.answered.done():
+            self.answered.set_result(None)
+        else:
+            self._on_reply(reply)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         if not self.lost.done():
@@ -75,24 +91,32 @@ class Listener:
         on_payload: Callable[[str, bytes], None],
         on_gap: Callable[[], None],
     ) -> None:
-        """Hand payloads to `on_payload`; call `on_gap` once all is confirmed again after some may have been missed."""
+        """Hand payloads to `on_payload`; call `on_gap` once all that may have missed some is confirmed again.
+
+        Neither may block. What they raise is logged and counted, and costs that one payload.
+        """
         self._address = address
         self._on_payload = on_payload
         self._on_gap = on_gap
         self._wanted: dict[str, bool] = {}
         """The wanted channels, and whether Redis has confirmed each on the present connection."""
+        self._unconfirmed = 0
         self._pending: dict[str, int] = {}
         """How many SUBSCRIBE and UNSUBSCRIBE of a channel are unanswered: only the last answer counts."""
-        self._confirmed: dict[str, asyncio.Future[bool]] = {}
-        self._unconfirmed = 0
-        self._missed: set[str] = set()
+        self._awaited: dict[str, asyncio.Future[bool]] = {}
+        """What those wait for who subscribe: whether the channel was confirmed."""
+        self._doubtful: set[str] = set()
+        """Unconfirmed channels that somebody already relies on: they may be missing payloads."""
+        self._gap = False
+        """Whether a doubtful channel has been confirmed, so that its gap is to be told."""
         self._wire: _Wire | None = None
         self.received = 0
+        self.failed = 0
         self.reconnects = 0
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection."""
+        """Whether there is a connection on which Redis has answered."""
         return self._wire is not None
 
     @property
@@ -103,57 +127,69 @@ class Listener:
     async def subscribe(self, channel: str, timeout_s: float = CONFIRM_TIMEOUT_S) -> None:
         """Return once Redis has confirmed the channel; what is published from then on is heard.
 
-        Raises `NotListening` at once without a connection, or after `timeout_s`; the channel stays wanted.
+        Raises `NotListening` at once without a connection or when it is lost, or after `timeout_s`; the channel stays
+        wanted then, unless it has been unsubscribed meanwhile.
         """
         if channel not in self._wanted:
             self._wanted[channel] = False
             self._unconfirmed += 1
-            self._missed.add(channel)
             self._ask("SUBSCRIBE", [channel])
         if self._wanted[channel]:
             return
-        if self._wire is None:
-            raise NotListening(channel)
-        confirmed = self._confirmed.get(channel)
-        if confirmed is None:
-            confirmed = self._confirmed[channel] = asyncio.get_running_loop().create_future()
-        done, _ = await asyncio.wait({confirmed}, timeout=timeout_s)
-        if not done or not confirmed.result():
+        if self._wire is not None and await self._confirmation(channel, timeout_s):
+            return
+        if self._wanted.get(channel) is False:
             # Whoever waited goes on without the confirmation: when it comes, it comes after a gap.
-            self._confirmed.pop(channel, None)
-            raise NotListening(channel)
+            self._doubtful.add(channel)
+        raise NotListening(channel)
 
     def unsubscribe(self, channel: str) -> None:
-        """Stop wanting a channel."""
+        """Stop wanting a channel; whoever still waits for it gets `NotListening`."""
         confirmed = self._wanted.pop(channel, None)
         if confirmed is None:
             return
         if not confirmed:
             self._unconfirmed -= 1
-        self._missed.discard(channel)
+        self._answer(channel, confirmed=False)
         self._ask("UNSUBSCRIBE", [channel])
+        self._doubtful.discard(channel)
+        self._tell_gap()
+
+    def renew(self) -> None:
+        """Give the present connection up for a new one, to an address that is looked up afresh."""
+        if self._wire is not None:
+            self._wire.drop()
 
     async def run(self) -> None:
         """Keep a connection, until cancelled."""
+        loop = asyncio.get_running_loop()
         back_off_s = MIN_BACK_OFF_S
         while True:
+            began = loop.time()
             try:
-                async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                    wire = await self._connect()
-            except (OSError, TimeoutError) as error:
+                await self._listen()
+            except OSError as error:
                 log.debug("redis_away", error=type(error).__name__)
-                await asyncio.sleep(back_off_s * (0.5 + random.random()))  # noqa: S311 - jitter
-                back_off_s = min(MAX_BACK_OFF_S, 2 * back_off_s)
-                continue
-            back_off_s = MIN_BACK_OFF_S
-            try:
-                self._begin(wire)
-                await self._watch(wire)
-            finally:
-                wire.drop()
-                self._end()
+            if loop.time() - began > STEADY_S:
+                back_off_s = MIN_BACK_OFF_S
+            await asyncio.sleep(back_off_s * random.uniform(0.5, 1))  # noqa: S311 - jitter
+            back_off_s = min(MAX_BACK_OFF_S, 2 * back_off_s)
+
+    async def _listen(self) -> None:
+        """Use one connection for as long as it lasts; raises OSError if none comes about."""
+        wire: _Wire | None = None
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                wire = await self._connect()
+                await self._greet(wire)
+            self._wire = wire
+            self._ask("SUBSCRIBE", self._wanted)
+            await self._watch(wire)
             self.reconnects += 1
-            await asyncio.sleep(back_off_s * random.random())  # noqa: S311 - jitter
+        finally:
+            if wire is not None:
+                wire.drop()
+            self._end()
 
     async def _connect(self) -> _Wire:
         loop = asyncio.get_running_loop()
@@ -167,35 +203,43 @@ class Listener:
             )
         return wire
 
-    def _begin(self, wire: _Wire) -> None:
+    async def _greet(self, wire: _Wire) -> None:
+        """Return once Redis has let us in and answered; a server that hangs takes connections all the same."""
         address = self._address
         if address.password is not None:
             user = () if address.username is None else (address.username,)
             wire.say("AUTH", *user, address.password)
-        self._wire = wire
-        self._ask("SUBSCRIBE", self._wanted)
+        wire.say("PING")
+        await asyncio.wait({wire.answered, wire.lost}, return_when=asyncio.FIRST_COMPLETED)
+        if not wire.answered.done():
+            raise ConnectionRefusedError
 
     async def _watch(self, wire: _Wire) -> None:
-        """Return when the connection is lost, or has been silent for too long."""
+        """Return when the connection is lost, or has not answered a PING for a second."""
+        loop = asyncio.get_running_loop()
         while not wire.lost.done():
-            await asyncio.wait({wire.lost}, timeout=SILENCE_S / 2)
-            silent_s = asyncio.get_running_loop().time() - wire.heard_at
-            if silent_s > 2 * SILENCE_S:
+            heard_at = wire.heard_at
+            await asyncio.wait({wire.lost}, timeout=max(0.0, heard_at + SILENCE_S - loop.time()))
+            if wire.heard_at != heard_at:
+                continue
+            # Asked only now: a process that stood still has been silent itself, and must not blame Redis.
+            wire.say("PING")
+            await asyncio.wait({wire.lost}, timeout=SILENCE_S)
+            if wire.heard_at == heard_at and not wire.lost.done():
                 log.warning("redis_silent")
                 return
-            if silent_s > SILENCE_S:
-                wire.say("PING")
 
     def _end(self) -> None:
+        """Doubt everything: there is no connection any more."""
+        if self._wire is None:
+            return
         self._wire = None
         self._pending.clear()
         self._unconfirmed = len(self._wanted)
-        for channel in self._wanted:
-            self._wanted[channel] = False
-        self._missed.update(self._wanted)
-        for future in self._confirmed.values():
-            future.set_result(False)
-        self._confirmed.clear()
+        self._wanted = dict.fromkeys(self._wanted, False)
+        self._doubtful.update(self._wanted)
+        for channel in list(self._awaited):
+            self._answer(channel, confirmed=False)
 
     def _ask(self, command: str, channels: Iterable[str]) -> None:
         wire = self._wire
@@ -208,36 +252,54 @@ class Listener:
                 self._pending[channel] = self._pending.get(channel, 0) + 1
             wire.say(command, *chunk)
 
+    async def _confirmation(self, channel: str, timeout_s: float) -> bool:
+        """Wait until a channel is confirmed; False if it is not in time, or will not be."""
+        awaited = self._awaited.get(channel)
+        if awaited is None:
+            awaited = self._awaited[channel] = asyncio.get_running_loop().create_future()
+        done, _ = await asyncio.wait({awaited}, timeout=timeout_s)
+        return bool(done) and awaited.result()
+
+    def _answer(self, channel: str, *, confirmed: bool) -> None:
+        awaited = self._awaited.pop(channel, None)
+        if awaited is not None:
+            awaited.set_result(confirmed)
+
     def _take(self, reply: Any) -> None:  # noqa: ANN401 - whatever Redis says
-        if isinstance(reply, hiredis.ReplyError):
-            log.error("redis_refuses", reply=str(reply))
-            if self._wire is not None:
-                self._wire.drop()
-            return
         match reply:
             case [b"message", bytes(channel), bytes(payload)]:
                 self.received += 1
-                self._on_payload(channel.decode(), payload)
+                self._hand_over(self._on_payload, channel.decode(), payload)
             case [b"subscribe" | b"unsubscribe" as kind, bytes(channel), *_]:
-                self._confirm(channel.decode(), heard=kind == b"subscribe")
+                self._confirm(channel.decode(), subscribed=kind == b"subscribe")
             case _:
                 pass  # answers to PING and AUTH
 
-    def _confirm(self, channel: str, *, heard: bool) -> None:
+    def _confirm(self, channel: str, *, subscribed: bool) -> None:
         left = self._pending.get(channel, 1) - 1
         if left > 0:
             self._pending[channel] = left
             return
         self._pending.pop(channel, None)
-        if not heard or channel not in self._wanted or self._wanted[channel]:
+        if not subscribed or self._wanted.get(channel) is not False:
             return
         self._wanted[channel] = True
         self._unconfirmed -= 1
-        future = self._confirmed.pop(channel, None)
-        if future is not None:
-            # Somebody waits for exactly this before reading PostgreSQL: nothing has been missed.
-            self._missed.discard(channel)
-            future.set_result(True)
-        if self._unconfirmed == 0 and self._missed:
-            self._missed.clear()
-            self._on_gap()
+        self._answer(channel, confirmed=True)
+        if channel in self._doubtful:
+            self._doubtful.discard(channel)
+            self._gap = True
+        self._tell_gap()
+
+    def _tell_gap(self) -> None:
+        """Tell of gaps once no channel is in doubt: whoever then looks into PostgreSQL misses nothing after it."""
+        if self._gap and not self._doubtful:
+            self._gap = False
+            self._hand_over(self._on_gap)
+
+    def _hand_over(self, callback: Callable[..., None], *words: str | bytes) -> None:
+        try:
+            callback(*words)
+        except Exception:  # one payload's fault must not cost the connection, and with it all the others
+            self.failed += 1
+            log.exception("callback_failed")

@@ -14,6 +14,8 @@ from tenants.channels import probe_channel
 
 EVERY_S = 0.4
 SILENT_S = 1.2
+RENEW_S = 3.0
+"""How long a connection may confirm everything and bring nothing back, once that is noticed, before it is given up."""
 
 
 class Probe:
@@ -28,14 +30,28 @@ class Probe:
         """Note that an own publication has come back."""
         self._heard_at = asyncio.get_running_loop().time()
 
+    def heard_s_ago(self, now: float) -> float:
+        """Tell how long ago one came back, infinity before the first; `now` is loop time."""
+        return now - self._heard_at
+
     def is_silent(self, now: float) -> bool:
         """Tell whether nothing has come back for 1.2 s; `now` is loop time."""
-        return now - self._heard_at > SILENT_S
+        return self.heard_s_ago(now) > SILENT_S
 
     async def run(self, publisher: Publisher, listener: Listener) -> None:
-        """Publish every 400 ms, until cancelled."""
+        """Publish every 400 ms, and renew a connection that brings nothing back, until cancelled."""
+        loop = asyncio.get_running_loop()
         with contextlib.suppress(NotListening):  # it stays wanted
             await listener.subscribe(self.channel)
+        trusted_since, published = loop.time(), publisher.published
         while True:
             publisher.offer(self.channel, b"")
             await asyncio.sleep(EVERY_S)
+            now = loop.time()
+            if not self.is_silent(now) or not listener.all_confirmed:
+                trusted_since, published = now, publisher.published
+            elif now - trusted_since > RENEW_S and publisher.published > published:
+                # Redis confirms and takes, but what it takes does not come back: after a failover the listener may
+                # still be with the old server, which answers everything.
+                listener.renew()
+                trusted_since, published = now, publisher.published
