@@ -28,8 +28,10 @@ from api.tails.keeper import Keeper
 from api.tails.payload import write_payload
 from tenants.authority import Authority
 from tenants.channels import room_channel
-from tenants.controls import KeyRevoked, read_control
+from tenants.controls import AppChanged, KeyRevoked, read_control
 from tenants.hashing import Pepper
+from tenants.ids import AppId
+from tenants.policies import Policies
 from tenants.postgres import Postgres
 from tenants.pubsub import PubSub
 from tenants.schema import check_schema
@@ -55,6 +57,7 @@ class Wiring:
     lanes: Lanes
     directory: Directory
     authority: Authority
+    policies: Policies
     publisher: Publisher
     listener: Listener
     probe: Probe
@@ -128,6 +131,7 @@ def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
     lanes = Lanes([Lane(postgres, epochs, publish) for _ in range(LANES)])
     directory = Directory(postgres, lanes)
     authority = Authority(postgres, pepper)
+    policies = Policies(postgres)
     probe = Probe()
 
     def on_payload(channel: str, payload: bytes) -> None:
@@ -146,6 +150,8 @@ def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
             log.warning("unknown_control")
             return
         authority.forget(control)
+        if isinstance(control, AppChanged):
+            policies.forget(AppId(control.app))
         if isinstance(control, KeyRevoked):
             connections.revoke_key(control.app, control.key)
 
@@ -177,6 +183,7 @@ def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
         lanes=lanes,
         directory=directory,
         authority=authority,
+        policies=policies,
         publisher=publisher,
         listener=listener,
         probe=probe,

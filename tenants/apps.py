@@ -1,29 +1,40 @@
 """Apps: the isolated chat worlds of a tenant; test and live are two apps."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
+import msgspec
 from sqlalchemy import text
 
 from tenants.clock import to_rfc3339
+from tenants.controls import AppChanged, send_control
 from tenants.errors import NotFound
 from tenants.ids import AppId, TenantId, new_app_id
+from tenants.policies import ANY_ORIGIN, Environment
 from tenants.postgres import Postgres
 from tenants.scope import Scope
 from tenants.tokens import insert_signing_key
 
-Environment = Literal["live", "test"]
-
 INSERT = text("""
-INSERT INTO apps (app_id, tenant_id, name, environment)
-SELECT :app, t.tenant_id, :name, :environment FROM tenants t WHERE t.tenant_id = :tenant
+INSERT INTO apps (app_id, tenant_id, name, environment, allowed_origins)
+SELECT :app, t.tenant_id, :name, :environment, :origins FROM tenants t WHERE t.tenant_id = :tenant
 RETURNING created_at
 """)
-LIST = text("""
-SELECT app_id, tenant_id, name, environment, created_at FROM apps
- WHERE tenant_id = :tenant ORDER BY created_at, app_id
+COLUMNS = "app_id, tenant_id, name, environment, created_at, allowed_origins, limits, retention_s, suspended_at"
+LIST = text(f"""
+SELECT {COLUMNS} FROM apps
+ WHERE tenant_id = :tenant AND deleted_at IS NULL ORDER BY created_at, app_id
 """)
-GET = text("SELECT app_id, tenant_id, name, environment, created_at FROM apps WHERE app_id = :app")
+GET = text(f"SELECT {COLUMNS} FROM apps WHERE app_id = :app AND deleted_at IS NULL")
+CHANGE = text(f"""
+UPDATE apps SET name = coalesce(CAST(:name AS text), name), allowed_origins = coalesce(CAST(:origins AS text[]), allowed_origins),
+       limits = coalesce(CAST(:limits AS text), limits),
+       retention_s = CASE WHEN :changes_retention THEN CAST(:retention_s AS bigint) ELSE retention_s END,
+       suspended_at = CASE CAST(:suspended AS boolean) WHEN true THEN coalesce(suspended_at, now()) WHEN false THEN NULL
+                      ELSE suspended_at END
+ WHERE app_id = :app AND deleted_at IS NULL
+RETURNING {COLUMNS}
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,28 +45,46 @@ class App:
     name: str
     environment: Environment
     created_at: str
+    allowed_origins: list[str]
+    limits: str
+    """A JSON object of what differs from the default limits."""
+    retention_s: int | None
+    is_suspended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AppSettings:
+    """What is to be set of an app; None leaves it as it is."""
+
+    name: str | None = None
+    allowed_origins: list[str] | None = None
+    limits: str | None = None
+    retention_s: int | msgspec.UnsetType | None = msgspec.UNSET
+    suspended: bool | None = None
 
 
 async def create_app(postgres: Postgres, tenant: TenantId, name: str, environment: Environment) -> App:
-    """Make an app with its first signing key; raises `NotFound` if there is no such tenant."""
+    """Make an app with its first signing key; raises `NotFound` if there is no such tenant.
+
+    Pages of any origin may use a test app; for a live one the origins must be named first.
+    """
     app = new_app_id()
-    values = {"app": app, "tenant": tenant, "name": name, "environment": environment}
+    origins = [ANY_ORIGIN] if environment == "test" else []
+    values = {"app": app, "tenant": tenant, "name": name, "environment": environment, "origins": origins}
     async with postgres.ground() as connection:
         row = (await connection.execute(INSERT, values)).one_or_none()
         if row is None:
             raise NotFound
         scope = Scope(tenant, app)
         await insert_signing_key(connection, scope)
-    return App(scope, name, environment, to_rfc3339(row.created_at))
+    return App(scope, name, environment, to_rfc3339(row.created_at), origins, "{}", None, is_suspended=False)
 
 
 async def list_apps(postgres: Postgres, tenant: TenantId) -> list[App]:
     """Give a tenant's apps, oldest first."""
     async with postgres.ground() as connection:
         rows = (await connection.execute(LIST, {"tenant": tenant})).all()
-    return [
-        App(Scope(tenant, AppId(row.app_id)), row.name, row.environment, to_rfc3339(row.created_at)) for row in rows
-    ]
+    return [_app(row) for row in rows]
 
 
 async def get_app(postgres: Postgres, app: AppId) -> App:
@@ -64,5 +93,38 @@ async def get_app(postgres: Postgres, app: AppId) -> App:
         row = (await connection.execute(GET, {"app": app})).one_or_none()
     if row is None:
         raise NotFound
-    scope = Scope(TenantId(row.tenant_id), app)
-    return App(scope, row.name, row.environment, to_rfc3339(row.created_at))
+    return _app(row)
+
+
+async def change_app(postgres: Postgres, app: AppId, settings: AppSettings) -> App:
+    """Set what an app is to be: within a second every process goes by it. Raises `NotFound`."""
+    retention = settings.retention_s
+    changes_retention = retention is not msgspec.UNSET
+    values = {
+        "app": app,
+        "name": settings.name,
+        "origins": settings.allowed_origins,
+        "limits": settings.limits,
+        "changes_retention": changes_retention,
+        "retention_s": None if retention is msgspec.UNSET else retention,
+        "suspended": settings.suspended,
+    }
+    async with postgres.ground() as connection:
+        row = (await connection.execute(CHANGE, values)).one_or_none()
+        if row is None:
+            raise NotFound
+        await send_control(connection, AppChanged(app))
+    return _app(row)
+
+
+def _app(row: Any) -> App:  # noqa: ANN401 - a row of SQLAlchemy has no better type
+    return App(
+        scope=Scope(TenantId(row.tenant_id), AppId(row.app_id)),
+        name=row.name,
+        environment=row.environment,
+        created_at=to_rfc3339(row.created_at),
+        allowed_origins=list(row.allowed_origins),
+        limits=row.limits,
+        retention_s=row.retention_s,
+        is_suspended=row.suspended_at is not None,
+    )

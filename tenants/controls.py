@@ -22,7 +22,13 @@ class SigningKeyRetired(msgspec.Struct, tag="signing_key_retired", frozen=True):
     key_id: str
 
 
-Control = KeyRevoked | SigningKeyRetired
+class AppChanged(msgspec.Struct, tag="app_changed", frozen=True):
+    """What an app is set to has changed: its policy is to be read anew."""
+
+    app: int
+
+
+Control = KeyRevoked | SigningKeyRetired | AppChanged
 
 _DECODER: msgspec.json.Decoder[Control] = msgspec.json.Decoder(Control)
 SEND = text("INSERT INTO commits (apps, rooms, heads, control) VALUES ('{}', '{}', '{}', :control)")

@@ -14,12 +14,13 @@ from datetime import date
 
 from sqlalchemy import text
 
-from tenants.apps import Environment, get_app
+from tenants.apps import get_app
 from tenants.clock import to_rfc3339
 from tenants.controls import KeyRevoked, send_control
 from tenants.errors import NotFound
 from tenants.hashing import Pepper
 from tenants.ids import APP_WIDTH, KEY_WIDTH, AppId, KeyNumber, TenantId, from_base62, to_base62
+from tenants.policies import Environment
 from tenants.postgres import Postgres
 from tenants.scope import Scope
 

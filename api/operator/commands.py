@@ -76,7 +76,7 @@ class _Adding:
         async with Postgres.open(settings.database_url) as postgres:
             shown = await verb(options, postgres, Pepper(settings.pepper))
         for struct in shown:
-            members = msgspec.to_builtins(struct)
+            members = json.loads(msgspec.json.encode(struct))
             text = json.dumps(members) if options.json else _line(members)
             print(text)  # noqa: T201 - what the command is for
         return 0

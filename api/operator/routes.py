@@ -3,19 +3,20 @@
 import hmac
 from typing import Any
 
-from litestar import Request, Response, delete, get, post
+from litestar import Request, Response, delete, get, patch, post
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath
 
+from api.custom_data import changed_text
 from api.edge.auth import credential_in
 from api.edge.body import read_body
 from api.edge.json import json_struct, nothing
 from api.keys.schemas import KeyList, KeyRequest, KeyView
-from api.operator.schemas import AppList, AppRequest, AppView, TenantList, TenantRequest, TenantView
+from api.operator.schemas import AppChange, AppList, AppRequest, AppView, TenantList, TenantRequest, TenantView
 from tenants.accounts import create_tenant, list_tenants
-from tenants.apps import create_app, get_app, list_apps
+from tenants.apps import AppSettings, change_app, create_app, get_app, list_apps
 from tenants.errors import NotFound, Unauthenticated
 from tenants.hashing import Pepper
 from tenants.ids import AppId, TenantId, parse_app_name, parse_tenant_name
@@ -66,6 +67,24 @@ async def show_apps(tenant_id: FromPath[str], postgres: NamedDependency[Postgres
     return json_struct(AppList([AppView.of(app) for app in apps]))
 
 
+@patch("/operator/apps/{app_id:str}", operation_id="changeApp")
+async def patch_app(
+    request: Request[Any, Any, Any],
+    app_id: FromPath[str],
+    postgres: NamedDependency[Postgres],
+) -> Response[bytes]:
+    """Set an app's name, origins, limits, retention or suspension; every process goes by it within a second."""
+    wish = await read_body(request, AppChange)
+    settings = AppSettings(
+        name=wish.name,
+        allowed_origins=wish.allowed_origins,
+        limits=changed_text(wish.limits, "/limits"),
+        retention_s=wish.retention_s,
+        suspended=wish.suspended,
+    )
+    return json_struct(AppView.of(await change_app(postgres, _app(app_id), settings)))
+
+
 @post("/operator/apps/{app_id:str}/keys", operation_id="createAppKey")
 async def post_app_key(
     request: Request[Any, Any, Any],
@@ -108,6 +127,7 @@ ROUTES = [
     show_tenants,
     post_app,
     show_apps,
+    patch_app,
     post_app_key,
     show_app_keys,
     remove_app_key,
