@@ -11,7 +11,9 @@ import sys
 import time
 from collections.abc import Generator
 from dataclasses import replace
+from functools import partial
 from types import FrameType
+from typing import cast
 
 import structlog
 import uvicorn
@@ -19,13 +21,20 @@ import uvloop
 from litestar.types import ASGIApp
 
 from api.asgi import build_internal, build_service
+from api.edge.http_guard import GuardedHttp, Newcomers, sweep_for_ever
+from api.edge.socket_guard import GuardedSocket
 from api.settings import Settings
 from api.subscriptions.frames import MAX_FRAME_BYTES
 from api.wiring import Wiring
 
 BACKLOG = 2_048
+SEND_BUFFER_BYTES = 256 * 1024
+"""Of the kernel, for each socket: left to itself it grows to 4 MB, of which 10,000 slow clients would fill 40 GB."""
+MAX_NEWCOMERS = 2_000
+"""Connections without a request yet, at each listener."""
 PING_EVERY_S = 20.0
-PING_TIMEOUT_S = 20.0
+PING_TIMEOUT_S = 40.0
+"""Longer than a client may go without reading (30 s): one that is only slow has its pings behind all that it has to read."""
 STOP_S = 3.0
 """What remains for requests under way once the drain is over."""
 RESTART_AFTER_S = 0.5
@@ -97,10 +106,13 @@ async def _serve(settings: Settings) -> None:
             async with asyncio.TaskGroup() as listeners:
                 listeners.create_task(public.serve(sockets=[door]))
                 listeners.create_task(internal.serve(sockets=[back_door]))
+                sweeps = [listeners.create_task(sweep_for_ever(server.server_state)) for server in (public, internal)]
                 await stop.wait()
                 log.info("draining", connections=len(wiring.connections))
                 await wiring.drain()
                 public.should_exit = internal.should_exit = True
+                for sweep in sweeps:
+                    sweep.cancel()
     log.info("stopped")
 
 
@@ -108,8 +120,9 @@ def _config(service: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         service,
         loop="none",
-        http="httptools",
-        ws="websockets-sansio",
+        # Anything that makes a protocol will do, whatever the type says.
+        http=cast("type[asyncio.Protocol]", partial(GuardedHttp, Newcomers(MAX_NEWCOMERS))),
+        ws=GuardedSocket,
         # Beyond our own limit, so that a frame over it gets our answer; uvicorn's is close code 1009.
         ws_max_size=2 * MAX_FRAME_BYTES,
         ws_per_message_deflate=False,
@@ -117,7 +130,8 @@ def _config(service: ASGIApp) -> uvicorn.Config:
         ws_ping_timeout=PING_TIMEOUT_S,
         lifespan="off",
         access_log=False,
-        log_level="warning",
+        # What uvicorn warns of is what strangers send, and they could send it without end.
+        log_level="error",
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=round(STOP_S),
@@ -135,6 +149,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)  # each connection inherits it
     listener.bind((host, port))
     listener.setblocking(False)  # noqa: FBT003 - its one argument
     return listener

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
+from litestar.exceptions import InternalServerException
 
 from api.errors import BadRequest, TooLarge, UnsupportedMediaType
 
@@ -41,10 +42,14 @@ async def read_body(request: Request[Any, Any, Any], kind: type[T]) -> T:
     if media_type.lower() != "application/json":
         raise UnsupportedMediaType
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise TooLarge(f"A request body is at most {MAX_BODY_BYTES} bytes.")
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                raise TooLarge(f"A request body is at most {MAX_BODY_BYTES} bytes.")
+    except InternalServerException as error:
+        # The framework's name for a client that has gone: nobody hears this answer, and it is no fault of ours.
+        raise BadRequest("The body ended before its length.") from error
     return decode(bytes(body), msgspec.json.Decoder(kind))
 
 

@@ -1,0 +1,121 @@
+"""The guard of a WebSocket: bounds for what the protocol allows without end, beneath the frames that are ours."""
+
+import asyncio
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+from websockets.frames import Frame
+
+LINGER_S = 10.0
+"""How long a socket that we have closed may take to end, before what it has not read is thrown away."""
+HANDSHAKE_S = 15.0
+"""How long the answer to an upgrade may take."""
+MAX_FRAGMENTS = 1_024
+"""Of one message: empty ones would add up without ever reaching its limit of bytes."""
+PINGS_PER_S = 50.0
+PINGS_BURST = 200.0
+
+INVALID_TEXT = 1007
+TOO_BIG = 1009
+TOO_MANY_FRAMES = 4429
+
+
+class GuardedSocket(WebSocketsSansIOProtocol):
+    """A WebSocket with an end to everything."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        """Serve like uvicorn."""
+        super().__init__(config, server_state, app_state, _loop)
+        self._began_at = self.loop.time()
+        self._closed_since: float | None = None
+        self._pings_left = PINGS_BURST
+        self._pinged_at = self._began_at
+
+    # ---- what comes in
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come; an upgrade that cannot be read is answered, for which uvicorn has no case."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_complete:
+            self.handshake_complete = self.close_sent = True
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
+
+    def handle_cont(self, event: Frame) -> None:
+        """Take a fragment, if there are not too many."""
+        if len(self.frames) >= MAX_FRAGMENTS:
+            self._fail(TOO_BIG, "too many fragments")
+        elif not self.close_sent:
+            super().handle_cont(event)
+
+    def handle_ping(self) -> None:
+        """Answer a ping, if there are not too many."""
+        now = self.loop.time()
+        earned = (now - self._pinged_at) * PINGS_PER_S
+        self._pings_left = min(PINGS_BURST, self._pings_left + earned) - 1
+        self._pinged_at = now
+        if self._pings_left < 0:
+            self._fail(TOO_MANY_FRAMES, "too_many_frames")
+        elif not self.close_sent:
+            super().handle_ping()
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand a message on; a text that is none is the client's fault, and no stack for our log."""
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                self._fail(INVALID_TEXT, "invalid UTF-8")
+                return
+        super().send_receive_event_to_app()
+
+    # ---- what goes out
+
+    def pause_writing(self) -> None:
+        """Read nothing from a client that reads nothing: the answers to its pings would pile up."""
+        super().pause_writing()
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Read on, unless a message waits to be taken."""
+        super().resume_writing()
+        if not self.read_paused:
+            self.transport.resume_reading()
+
+    async def receive(self) -> Any:  # noqa: ANN401 - an ASGI event
+        """Give the next message."""
+        message = await super().receive()
+        if not self.writable.is_set() and not self.close_sent:
+            self.transport.pause_reading()
+        return message
+
+    async def send(self, message: Any) -> None:  # noqa: ANN401 - an ASGI event
+        """Send a message; the word of farewell waits for nobody."""
+        if message["type"] == "websocket.close":
+            # It fits behind what the client has not read, and would otherwise never be sent to a slow one.
+            self.writable.set()
+        await super().send(message)
+
+    # ---- the ends
+
+    def sweep(self, now: float) -> None:
+        """End what has taken too long by `now`."""
+        if self.close_sent or self.transport.is_closing():
+            self._closed_since = self._closed_since or now
+            if now - self._closed_since > LINGER_S:
+                self.transport.abort()
+        elif not self.handshake_complete and now - self._began_at > HANDSHAKE_S:
+            self.transport.abort()
+
+    def _fail(self, code: int, reason: str) -> None:
+        if not self.close_sent:
+            self.conn.fail(code, reason)
+            self.handle_parser_exception()
