@@ -1,16 +1,17 @@
 """The two ASGI services of a process: the public one, and the internal one for health, metrics and the operator."""
 
-from typing import Any
+from typing import Any, cast
 
 from litestar import Litestar, Response, Router, asgi, get
 from litestar.datastructures import State
 from litestar.di import Provide
-from litestar.types import Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.cursors.routes import ROUTES as CURSORS
 from api.edge import health
 from api.edge.auth import provide_caller, provide_key
 from api.edge.health import Readiness, Ready
+from api.edge.origins import ASGIService, Origins
 from api.edge.problems import HANDLERS, REQUEST_ID_HEADER, new_request_id
 from api.keys.routes import ROUTES as KEYS
 from api.members.routes import ROUTES as MEMBERS
@@ -19,6 +20,10 @@ from api.messages.routes import ROUTES as MESSAGES
 from api.operator.routes import ROUTES as OPERATOR
 from api.operator.routes import guard_operator
 from api.rooms.routes import ROUTES as ROOMS
+from api.subscriptions.admission import Admission
+from api.subscriptions.poll import PollShell
+from api.subscriptions.routes import ROUTES as STREAMS
+from api.subscriptions.sse import StreamShell
 from api.subscriptions.websocket import WebSocketShell
 from api.telemetry import CONTENT_TYPE, Metrics
 from api.tokens.routes import ROUTES as TOKENS
@@ -28,33 +33,38 @@ from api.wiring import Wiring
 NOUNS = [*TOKENS, *KEYS, *USERS, *ROOMS, *MEMBERS, *MESSAGES, *CURSORS]
 
 
-def build_service(wiring: Wiring) -> Litestar:
-    """Build the public service: REST, and the WebSocket beneath it on plain ASGI."""
-    shell = WebSocketShell(wiring.around, wiring.connections, wiring.authority)
+def build_service(wiring: Wiring) -> ASGIApp:
+    """Build the public service: REST, and the transports beneath it on plain ASGI."""
+    admission = Admission(wiring.authority, wiring.policies, wiring.postgres, wiring.connections)
+    shared = (wiring.around, wiring.connections, admission)
+    sockets = WebSocketShell(*shared)
 
     @asgi("/v1/connect", is_mount=True)
     async def connect(scope: Scope, receive: Receive, send: Send) -> None:
-        await shell(scope, receive, send)
+        await sockets(scope, receive, send)
 
-    return Litestar(
-        [connect, *NOUNS],
+    service = Litestar(
+        [connect, *STREAMS, *NOUNS],
         dependencies={
             "caller": Provide(provide_caller),
             "key": Provide(provide_key),
             "member_doors": Provide(provide_member_doors),
             "authority": _given(wiring.authority),
+            "policies": _given(wiring.policies),
             "postgres": _given(wiring.postgres),
             "lanes": _given(wiring.lanes),
             "directory": _given(wiring.directory),
             "pages": _given(wiring.pages),
             "pepper": _given(wiring.pepper),
             "epochs": _given(wiring.epochs),
+            "streams": _given(StreamShell(*shared)),
+            "polls": _given(PollShell(*shared)),
         },
         exception_handlers=HANDLERS,
-        before_send=[_name_request],
         openapi_config=None,
         logging_config=None,
     )
+    return cast("ASGIApp", Origins(cast("ASGIService", service)))
 
 
 def build_internal(wiring: Wiring) -> Litestar:

@@ -6,6 +6,7 @@ ServiceError
 ├── MethodNotAllowed           method_not_allowed
 ├── UnsupportedMediaType       unsupported_media_type
 ├── NoKeysInBrowsers           api_key_in_browser
+├── OriginNotAllowed           origin_not_allowed
 ├── RoomNotFound               room_not_found
 ├── RoomIdTaken                room_id_taken
 ├── MessageNotFound            message_not_found
@@ -59,6 +60,14 @@ class NoKeysInBrowsers(ServiceError):
     code = "api_key_in_browser"
     status = 403
     title = "API keys are for servers. This one came from a browser: revoke it, and use user tokens there."
+
+
+class OriginNotAllowed(ServiceError):
+    """The request came from a web page whose origin the app does not list."""
+
+    code = "origin_not_allowed"
+    status = 403
+    title = "This app does not list the origin of your page; have its operator add it to the allowed origins."
 
 
 class RoomIdTaken(ServiceError):

@@ -6,9 +6,11 @@ from typing import Any
 
 from litestar import Request
 
+from api.edge.origins import check_origin
 from api.errors import BadRequest, NoKeysInBrowsers
 from tenants.authority import Authority
 from tenants.errors import Forbidden, Unauthenticated
+from tenants.policies import Policies
 from tenants.postgres import Postgres
 from tenants.scope import Caller
 from tenants.users import acting_as
@@ -34,13 +36,17 @@ def refuse_browser_with_key(caller: Caller, *, has_origin: bool) -> None:
         raise NoKeysInBrowsers
 
 
-async def provide_caller(request: Request[Any, Any, Any], authority: Authority, postgres: Postgres) -> Caller:
+async def provide_caller(
+    request: Request[Any, Any, Any], authority: Authority, postgres: Postgres, policies: Policies
+) -> Caller:
     """Authenticate a request; an API key may name the user as whom it acts in the header `Roomlog-As`."""
     credential = credential_in(request.headers.get("authorization", ""))
     if credential is None:
         raise Unauthenticated
     caller = (await authority.authenticate(credential)).caller
-    refuse_browser_with_key(caller, has_origin="origin" in request.headers)
+    origin = request.headers.get("origin")
+    refuse_browser_with_key(caller, has_origin=origin is not None)
+    await check_origin(policies, caller.scope.app, origin, request.scope["state"])
     return await acting_as(postgres, caller, request.headers.get(ACT_AS_HEADER))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from api.errors import BadRequest
-from api.ids import RoomId, write_cursor
+from api.ids import Place, RoomId, write_cursor
 from api.log.event import hidden_json
 from api.names import room_id as checked
 from api.subscriptions import frames
@@ -34,26 +34,32 @@ FRAMES_PER_S = 50.0
 FRAMES_BURST = 200.0
 RETRY_S = 0.2
 
+Put = Callable[[str, Place | None], Awaitable[None]]
+"""Sends one text and returns when the transport has taken it; with it the place up to which the client then has all."""
+
 log = structlog.get_logger()
 
 
 class Connection:
     """One client: its rooms, its answers, its writer."""
 
-    def __init__(self, around: Surroundings, caller: Caller, put: Callable[[str], Awaitable[None]]) -> None:
-        """Serve `caller`; `put` sends one text and returns when the transport has taken it."""
+    def __init__(self, around: Surroundings, caller: Caller, put: Put, *, is_one_way: bool = False) -> None:
+        """Serve `caller`; a client that can say nothing (`is_one_way`) has its connection end with its last room."""
         self.caller = caller
+        self.is_one_way = is_one_way
         self.close_code: CloseCode | None = None
         self.given_up = asyncio.Event()
         """Set when nobody should wait any longer for the client to read what it was sent."""
         self.sent_at = asyncio.get_running_loop().time()
         self.blocked_since: float | None = None
         """Since when one text has been waiting for the client to read."""
+        self.leave_at: float | None = None
+        """When to end a connection whose client cannot be asked to go by itself."""
         self._around = around
         self._put = put
         self._readings: dict[RoomId, Reading] = {}
         self._ready: dict[Reading, None] = {}
-        self._outbox: deque[str] = deque()
+        self._outbox: deque[tuple[str, Place | None]] = deque()
         self._outbox_bytes = 0
         self._outbox_has_room = asyncio.Event()
         self._outbox_has_room.set()
@@ -65,9 +71,9 @@ class Connection:
 
     # ---- from outside
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, place: Place | None = None) -> None:
         """Queue a text to be sent before any event."""
-        self._outbox.append(text)
+        self._outbox.append((text, place))
         self._outbox_bytes += len(text)
         if self._outbox_bytes > MAX_OUTBOX_BYTES:
             self._outbox_has_room.clear()
@@ -87,6 +93,11 @@ class Connection:
     def readings(self) -> int:
         """How many rooms this connection reads."""
         return len(self._readings)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether events are there that have not been sent."""
+        return any(reading.is_behind for reading in self._readings.values())
 
     async def settle(self) -> None:
         """Wait until every write that was taken in has its answer in the outbox."""
@@ -141,13 +152,19 @@ class Connection:
                 self.refuse(frame.id, BadRequest(limit), room_id)
                 continue
             try:
-                opened = await self._around.opener.open(self.caller, checked(wanted.room), wanted.cursor, wanted.last)
+                opened = await self.open(wanted)
             except ServiceError as error:
                 self.refuse(frame.id, error, room_id)
                 continue
-            self._begin(frame.id, opened)
+            self.announce(frame.id, opened)
+            self.begin(opened)
 
-    def _begin(self, mark: frames.Id, opened: Opened) -> None:
+    async def open(self, wanted: frames.Wanted) -> Opened:
+        """Open a room for this client; who has it owes `begin`. Raises what `RoomOpener.open` raises, and `BadRequest`."""
+        return await self._around.opener.open(self.caller, checked(wanted.room), wanted.cursor, wanted.last)
+
+    def announce(self, mark: frames.Id, opened: Opened) -> None:
+        """Tell the client where an opened room's frames begin."""
         cursor = opened.subscription.cursor
         resumed = opened.greeting is None
         self.say(
@@ -159,6 +176,9 @@ class Connection:
                 resumed=resumed,
             )
         )
+
+    def begin(self, opened: Opened) -> None:
+        """Send an opened room's snapshot where one is due, then what comes."""
         self._greet(opened)
         reading = Reading(opened, self._moved)
         self._readings[opened.subscription.room_id] = reading
@@ -170,7 +190,7 @@ class Connection:
             counts.resumes += 1
             return
         counts.snapshots += 1
-        self.say(opened.greeting)
+        self.say(opened.greeting, opened.subscription.cursor)
 
     def _unsubscribe(self, frame: frames.Unsubscribe) -> None:
         for room_id in frame.rooms:
@@ -190,6 +210,12 @@ class Connection:
         self._ready.pop(reading, None)
         reading.live.watchers.pop(reading.wake, None)
         self._around.opener.keeper.release(reading.live)
+
+    def _finish(self, reading: Reading) -> None:
+        """Leave a room that ends for this client."""
+        self._leave(reading)
+        if self.is_one_way and not self._readings:
+            self.close(CloseCode.ENDED)
 
     # ---- the writer
 
@@ -221,16 +247,16 @@ class Connection:
         return self._stalled or bool(self._ready)
 
     async def _send_answer(self) -> None:
-        text = self._outbox.popleft()
+        text, place = self._outbox.popleft()
         self._outbox_bytes -= len(text)
         if self._outbox_bytes <= MAX_OUTBOX_BYTES:
             self._outbox_has_room.set()
-        await self._send(text)
+        await self._send(text, place)
 
-    async def _send(self, text: str) -> None:
+    async def _send(self, text: str, place: Place | None = None) -> None:
         loop = asyncio.get_running_loop()
         self.blocked_since = loop.time()
-        await self._put(text)
+        await self._put(text, place)
         self.blocked_since = None
         self.sent_at = loop.time()
 
@@ -250,9 +276,9 @@ class Connection:
             step = subscription.advance(entry.event)
             if step is Step.SHOW or step is Step.SHOW_AND_END:
                 self._around.counts.events += 1
-                await self._send(entry.json(subscription.room_id))
+                await self._send(entry.json(subscription.room_id), entry.event.place)
             elif step is Step.HIDE:
-                await self._send(hidden_json(entry.event, subscription.room_id))
+                await self._send(hidden_json(entry.event, subscription.room_id), entry.event.place)
             if step is not Step.SHOW and step is not Step.HIDE:
                 await self._stop(reading, step, entry)
                 return
@@ -290,7 +316,7 @@ class Connection:
             log.error("invariant_violation", expected=subscription.cursor.seq + 1, got=entry.event.seq)
             await self._judge_again(reading)
             return
-        self._leave(reading)
+        self._finish(reading)
         if step is Step.SHOW_AND_END:
             await self._send(frames.unsubscribed(None, room_id, step.value))
         else:
@@ -317,10 +343,11 @@ class Connection:
             await asyncio.sleep(RETRY_S)
             self._ready[reading] = None
             return
-        self._leave(reading)
         if opened is None:
             self.say(frames.unsubscribed(None, room_id, "lost"))
+            self._finish(reading)
             return
+        self._leave(reading)
         self._greet(opened)
         again = Reading(opened, self._moved)
         self._readings[room_id] = again

@@ -68,6 +68,8 @@ class Connections:
     def _sweep(self, connection: Connection, expires_at: float | None, now: float) -> None:
         if expires_at is not None and now > expires_at:
             connection.close(CloseCode.UNAUTHENTICATED)
+        elif connection.leave_at is not None and now > connection.leave_at:
+            connection.close(CloseCode.RESTART)
         elif connection.blocked_since is not None and now - connection.blocked_since > BLOCKED_S:
             connection.close(CloseCode.SLOW)
             connection.given_up.set()
@@ -77,8 +79,12 @@ class Connections:
     async def drain(self, within_s: float) -> None:
         """Ask every client to move, spread evenly over `within_s`; then close who has stayed, with 1012."""
         self.is_draining = True
+        now = asyncio.get_running_loop().time()
         for connection in list(self._open):
-            connection.say(frames.reconnect(round(random.uniform(0, within_s) * 1000)))  # noqa: S311 - spread
+            after_s = random.uniform(0, within_s)  # noqa: S311 - spread
+            connection.say(frames.reconnect(round(after_s * 1000)))
+            if connection.is_one_way:
+                connection.leave_at = now + after_s
         try:
             async with asyncio.timeout(within_s):
                 await self._empty.wait()

@@ -29,6 +29,7 @@ Key = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 class CloseCode(IntEnum):
     """Why the server closes a socket, and so what its client should do."""
 
+    ENDED = 1000
     RESTART = 1012
     OVERLOADED = 1013
     BAD_FRAME = 4400
@@ -117,6 +118,10 @@ LIVE = '{"type":"live"}'
 HEARTBEAT = '{"type":"heartbeat"}'
 
 
+PASSING = (STALLED, LIVE, HEARTBEAT, '{"type":"reconnect"')
+"""How frames begin that speak of the stream itself and of no room."""
+
+
 def connected(user: UserId | None, heartbeat_s: float) -> str:
     """Greet a client whose credential held."""
     return _json(
@@ -150,6 +155,11 @@ def revoked(room_id: RoomId, seq: Seq, reason: str) -> str:
 def reconnect(after_ms: int) -> str:
     """Ask a client to move to another process within this time."""
     return _json({"type": "reconnect", "after_ms": after_ms})
+
+
+def closed(code: CloseCode, reason: str) -> str:
+    """Tell the end of a stream that has no close codes of its own."""
+    return _json({"type": "closed", "code": int(code), "reason": reason})
 
 
 def pong(mark: Id) -> str:

@@ -110,7 +110,7 @@ async def test_a_client_that_reads_nothing_is_closed_and_nobody_waits_for_it(
     await here.room("r", "ann")
     stuck = asyncio.Event()
 
-    async def never(_: str) -> None:
+    async def never(_: str, __: object) -> None:
         stuck.set()
         await asyncio.Event().wait()
 

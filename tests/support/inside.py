@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from api.ids import RoomId, RoomNumber
+from api.ids import Place, RoomId, RoomNumber
 from api.log.answers import Written
 from api.log.create import NewRoom, create_room
 from api.log.item import Needs
@@ -98,7 +98,7 @@ class Reading:
         self._arrived = asyncio.Event()
         self.connection = Connection(inside.wiring.around, caller, self._put)
 
-    async def _put(self, text: str) -> None:
+    async def _put(self, text: str, _: Place | None) -> None:
         self.sent.append(json.loads(text))
         self._arrived.set()
 

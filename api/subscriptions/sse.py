@@ -1,0 +1,97 @@
+"""The SSE shell: one room as a stream of events, out of a `Connection`, on plain ASGI."""
+
+import asyncio
+import contextlib
+import random
+from typing import cast
+
+from litestar.types import Receive, Scope, Send
+
+from api.errors import BadRequest
+from api.ids import Place, write_cursor
+from api.subscriptions import frames
+from api.subscriptions.admission import MAX_CURSOR, Admission, number, query
+from api.subscriptions.connection import Connection
+from api.subscriptions.connections import Connections
+from api.subscriptions.frames import CloseCode
+from api.subscriptions.serving import Gone, Hangup, ReceiveAny, SendAny, gone, registered, run
+from api.subscriptions.surroundings import Surroundings
+from tenants.errors import Unauthenticated
+
+RETRY_MS = (500, 2_500)
+"""After how long a browser comes back, drawn anew for each stream: those of one process do not come back at once."""
+END_TIMEOUT_S = 1.0
+HEADERS = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-store"),
+    # nginx would gather a stream's bytes before it passes them on.
+    (b"x-accel-buffering", b"no"),
+]
+
+
+class StreamShell:
+    """Serves `GET /v1/rooms/{id}/subscribe`."""
+
+    def __init__(self, around: Surroundings, connections: Connections, admission: Admission) -> None:
+        """Open connections with what they share, and register them."""
+        self._around = around
+        self._connections = connections
+        self._admission = admission
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one stream; raises the refusals that come before it has begun."""
+        self._admission.refuse_while_draining()
+        wanted = _wanted(scope)
+        who = await self._admission.by_header(scope)
+        if who is None:
+            raise Unauthenticated
+        stream = _Stream(cast("SendAny", send))
+        connection = Connection(self._around, who.caller, stream.put, is_one_way=True)
+        # The client going away is the ordinary end of a stream, whoever notices it.
+        with contextlib.suppress(Gone, OSError):
+            async with registered(self._connections, connection, who):
+                opened = await connection.open(wanted)
+                connection.announce(None, opened)
+                connection.begin(opened)
+                await stream.start()
+                try:
+                    code = await run(connection, gone(cast("ReceiveAny", receive))) or CloseCode.FAULT
+                except Hangup as hangup:
+                    code = hangup.code
+                await stream.end(code)
+
+
+class _Stream:
+    """A response's body as a stream of events."""
+
+    def __init__(self, send: SendAny) -> None:
+        self._send = send
+
+    async def start(self) -> None:
+        await self._send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+        await self._write(f"retry: {random.randint(*RETRY_MS)}\n\n")  # noqa: S311 - spread
+
+    async def put(self, text: str, place: Place | None) -> None:
+        # Frames are JSON without line breaks: strings escape them, and what customers bring is written anew.
+        await self._write(f"data: {text}\n\n" if place is None else f"id: {write_cursor(place)}\ndata: {text}\n\n")
+
+    async def end(self, code: CloseCode) -> None:
+        # A client that reads nothing would let us wait for ever to tell it why it is being closed.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_TIMEOUT_S):
+                await self.put(frames.closed(code, code.name.lower()), None)
+                await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _write(self, text: str) -> None:
+        await self._send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+
+
+def _wanted(scope: Scope) -> frames.Wanted:
+    """Read which room is wanted and from where; an EventSource that comes back says it in `Last-Event-ID`."""
+    fields = query(scope)
+    last_id = dict(scope["headers"]).get(b"last-event-id", b"").decode("latin-1")
+    cursor = last_id or fields.get("cursor")
+    if cursor is not None and len(cursor) > MAX_CURSOR:
+        raise BadRequest(f"A cursor has at most {MAX_CURSOR} characters.")
+    last = number(fields, "last", frames.DEFAULT_LAST, frames.MAX_LAST)
+    return frames.Wanted(room=scope["path_params"]["room_id"], cursor=cursor, last=last)
