@@ -102,6 +102,18 @@ def test_every_setting_stands_in_the_readme() -> None:
     assert told == read
 
 
+def test_nothing_reads_cookies() -> None:
+    """What browsers send by themselves is never looked at, so other sites' pages have nothing to ride on."""
+    for path in PYTHON:
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            named = [getattr(node, "attr", ""), getattr(node, "id", ""), getattr(node, "arg", "")]
+            told = node.value if isinstance(node, ast.Constant) else ""
+            text = " ".join([*(str(name) for name in named), told.decode() if isinstance(told, bytes) else str(told)])
+            if "cookie" in text.lower():
+                assert " " in text.strip(), f"{path}: {text.strip()}"  # a sentence may speak of cookies
+
+
 def test_no_path_of_a_machine_stands_in_the_project() -> None:
     """The project speaks of itself alone."""
     for path in ROOT.rglob("*"):
