@@ -111,8 +111,8 @@ class Raw:
                 if opcode == TEXT and b'"heartbeat"' not in payload[:20]:
                     return dict(json.loads(payload))
 
-    async def end(self, wait_s: float = WAIT_S) -> End:
-        """Read on until the server ends it."""
+    async def end(self, wait_s: float = WAIT_S, *, politely: bool = True) -> End:
+        """Read on until the server ends it; politely, its farewell is answered."""
         ended = End(None)
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             async with asyncio.timeout(wait_s):
@@ -121,6 +121,8 @@ class Raw:
                     if opcode == CLOSE:
                         code = struct.unpack("!H", payload[:2])[0] if payload else None
                         ended = End(code, payload[2:].decode())
+                        if politely:
+                            await self.send(frame(payload, CLOSE))
         return ended
 
     async def hung_up(self, wait_s: float = WAIT_S) -> bytes:
