@@ -28,7 +28,7 @@ from api.tails.keeper import Keeper
 from api.tails.payload import write_payload
 from tenants.authority import Authority
 from tenants.channels import room_channel
-from tenants.controls import AppChanged, KeyRevoked, read_control
+from tenants.controls import AppChanged, KeyRevoked, KeyRotated, read_control
 from tenants.hashing import Pepper
 from tenants.ids import AppId
 from tenants.policies import Policies
@@ -154,6 +154,8 @@ def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
             policies.forget(AppId(control.app))
         if isinstance(control, KeyRevoked):
             connections.revoke_key(control.app, control.key)
+        if isinstance(control, KeyRotated):
+            connections.end_key(control.app, control.key, control.until)
 
     listener = Listener(pubsub.address, on_payload, on_gap)
     keeper = Keeper(reader, epochs, listener)

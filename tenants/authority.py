@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from tenants.clock import now
-from tenants.controls import AppChanged, Control, KeyRevoked
+from tenants.controls import AppChanged, Control, KeyRevoked, KeyRotated
 from tenants.errors import Unauthenticated
 from tenants.hashing import Pepper
 from tenants.ids import AppId
@@ -73,7 +73,7 @@ class Authority:
         self._forgettings += 1
         for digest, known in list(self._remembered.items()):
             is_key = known.who is not None and known.who.caller.is_server
-            if known.app == control.app and is_key == isinstance(control, KeyRevoked):
+            if known.app == control.app and is_key == isinstance(control, KeyRevoked | KeyRotated):
                 del self._remembered[digest]
 
     async def _verify(self, digest: bytes, credential: str) -> Credentialed | None:
@@ -98,11 +98,14 @@ class Authority:
         key = parse_key(credential)
         if key is None:
             return None
-        scope = await verify_key(self._postgres, self._pepper, key)
-        return None if scope is None else Credentialed(Caller(scope, key=key.number), None)
+        verified = await verify_key(self._postgres, self._pepper, key)
+        if verified is None:
+            return None
+        return Credentialed(Caller(verified.scope, key=key.number, grants=verified.grants), verified.expires_at)
 
     async def _verify_token(self, credential: str) -> Credentialed | None:
         verified = await verify_token(self._postgres, credential)
         if verified is None:
             return None
-        return Credentialed(Caller(verified.scope, user=verified.user), verified.expires_at)
+        caller = Caller(verified.scope, user=verified.user, grants=verified.reach.grants, rooms=verified.reach.rooms)
+        return Credentialed(caller, verified.expires_at)

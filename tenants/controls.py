@@ -15,6 +15,14 @@ class KeyRevoked(msgspec.Struct, tag="key_revoked", frozen=True):
     key: int
 
 
+class KeyRotated(msgspec.Struct, tag="key_rotated", frozen=True):
+    """An API key has a new secret; what the old one has opened ends at `until` (Unix time)."""
+
+    app: int
+    key: int
+    until: float
+
+
 class SigningKeyRetired(msgspec.Struct, tag="signing_key_retired", frozen=True):
     """A signing key verifies nothing any more."""
 
@@ -28,7 +36,7 @@ class AppChanged(msgspec.Struct, tag="app_changed", frozen=True):
     app: int
 
 
-Control = KeyRevoked | SigningKeyRetired | AppChanged
+Control = KeyRevoked | KeyRotated | SigningKeyRetired | AppChanged
 
 _DECODER: msgspec.json.Decoder[Control] = msgspec.json.Decoder(Control)
 SEND = text("INSERT INTO commits (apps, rooms, heads, control) VALUES ('{}', '{}', '{}', :control)")

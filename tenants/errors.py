@@ -3,6 +3,7 @@
 ServiceError
 ├── Unauthenticated            unauthenticated
 ├── Forbidden                  forbidden
+│   └── MissingGrant           missing_grant
 ├── NotFound                   not_found
 │   └── UserNotFound           user_not_found (others of its kin in api.errors)
 ├── Unavailable                unavailable
@@ -49,6 +50,13 @@ class Forbidden(ServiceError):
     code = "forbidden"
     status = 403
     title = "This credential may not do that."
+
+
+class MissingGrant(Forbidden):
+    """The credential holds, but was given out for other things; use one that has the grant."""
+
+    code = "missing_grant"
+    title = "This credential lacks the grant for that; use one that has it."
 
 
 class NotFound(ServiceError):

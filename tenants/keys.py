@@ -10,14 +10,16 @@ import re
 import secrets
 import zlib
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import text
 
 from tenants.apps import get_app
-from tenants.clock import to_rfc3339
-from tenants.controls import KeyRevoked, send_control
+from tenants.clock import now, to_rfc3339
+from tenants.controls import KeyRevoked, KeyRotated, send_control
 from tenants.errors import NotFound
+from tenants.grants import ALL, Grant
 from tenants.hashing import Pepper
 from tenants.ids import APP_WIDTH, KEY_WIDTH, AppId, KeyNumber, TenantId, from_base62, to_base62
 from tenants.policies import Environment
@@ -30,19 +32,18 @@ CHECK_WIDTH = 6
 SHAPE = re.compile(r"rl_(live|test)_([0-9A-Za-z]{12})_([0-9A-Za-z]{43})([0-9A-Za-z]{6})", re.ASCII)
 
 INSERT = text("""
-INSERT INTO api_keys (app_id, key_number, label, secret_hash, pepper_version)
-SELECT :app, coalesce(max(key_number), 0) + 1, :label, :hash, :version FROM api_keys WHERE app_id = :app
-RETURNING key_number, created_at
+INSERT INTO api_keys (app_id, key_number, label, secret_hash, pepper_version, grants, expires_at)
+SELECT :app, coalesce(max(key_number), 0) + 1, :label, :hash, :version, CAST(:grants AS text[]), :expires_at
+  FROM api_keys WHERE app_id = :app
+RETURNING *
 """)
 # Two creations at once must not take the same number: the app's row is the queue.
 QUEUE = text("SELECT 1 FROM apps WHERE app_id = :app FOR NO KEY UPDATE")
-LIST = text("""
-SELECT key_number, label, created_at, last_used_on, revoked_at FROM api_keys
- WHERE app_id = :app ORDER BY key_number
-""")
+LIST = text("SELECT * FROM api_keys WHERE app_id = :app ORDER BY key_number")
 FIND = text("""
-SELECT k.secret_hash, a.tenant_id FROM api_keys k JOIN apps a ON a.app_id = k.app_id
- WHERE k.app_id = :app AND k.key_number = :key AND k.revoked_at IS NULL
+SELECT k.secret_hash, k.previous_hash, k.previous_until, k.grants, k.expires_at, a.tenant_id
+  FROM api_keys k JOIN apps a ON a.app_id = k.app_id
+ WHERE k.app_id = :app AND k.key_number = :key AND k.revoked_at IS NULL AND a.deleted_at IS NULL
 """)
 TOUCH = text("""
 UPDATE api_keys SET last_used_on = current_date
@@ -51,6 +52,14 @@ UPDATE api_keys SET last_used_on = current_date
 REVOKE = text("""
 UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE app_id = :app AND key_number = :key
 RETURNING key_number
+""")
+ROTATE = text("""
+UPDATE api_keys SET previous_hash = secret_hash, previous_until = :until, secret_hash = :hash, pepper_version = :version
+ WHERE app_id = :app AND key_number = :key AND revoked_at IS NULL
+RETURNING *
+""")
+SEEN_IN_BROWSER = text("""
+UPDATE api_keys SET seen_in_browser_at = now() WHERE app_id = :app AND key_number = :key
 """)
 
 
@@ -61,9 +70,22 @@ class ApiKey:
     number: KeyNumber
     id: str
     label: str
+    grants: frozenset[Grant]
     created_at: str
+    expires_at: str | None
     last_used_on: date | None
     revoked_at: str | None
+    seen_in_browser_at: str | None
+    """When it last came with an Origin header: every visitor of that page can read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedKey:
+    """Whose key it is, what it may do, and until when this secret of it holds (Unix time; None: until revoked)."""
+
+    scope: Scope
+    grants: frozenset[Grant] | None
+    expires_at: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,41 +123,67 @@ def parse_key_id(scope: Scope, name: str) -> KeyNumber | None:
     return KeyNumber(number) if app == scope.app else None
 
 
-async def create_key(postgres: Postgres, pepper: Pepper, app: AppId, label: str) -> tuple[ApiKey, str]:
-    """Make a key and give it with its text, which nobody can give again; raises `NotFound` without such an app."""
+async def create_key(
+    postgres: Postgres,
+    pepper: Pepper,
+    app: AppId,
+    label: str,
+    *,
+    grants: frozenset[Grant] | None = None,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """Make a key and give it with its text, which nobody can give again; raises `NotFound` without such an app.
+
+    Without `grants` it may do everything, without `expires_at` it holds until it is revoked.
+    """
     environment: Environment = (await get_app(postgres, app)).environment
-    secret = to_base62(secrets.randbits(256), SECRET_WIDTH)
+    secret = _new_secret()
     values = {
         "app": app,
         "label": label,
         "hash": pepper.secret_hash(secret),
         "version": pepper.version,
+        "grants": None if grants is None else sorted(grants),
+        "expires_at": expires_at,
     }
     async with postgres.ground() as connection:
         await connection.execute(QUEUE, {"app": app})
         row = (await connection.execute(INSERT, values)).one()
-    number = KeyNumber(row.key_number)
-    public = key_id(app, number)
-    prefix = f"rl_{environment}_{public}_{secret}"
-    made = ApiKey(number, public, label, to_rfc3339(row.created_at), None, None)
-    return made, prefix + _checksum(prefix)
+    key = _key(app, row)
+    return key, _spell(environment, key.id, secret)
+
+
+async def rotate_key(
+    postgres: Postgres, pepper: Pepper, app: AppId, number: KeyNumber, overlap_s: int
+) -> tuple[ApiKey, str]:
+    """Give a key a new secret, shown once; the one before holds for `overlap_s` more. Raises `NotFound`.
+
+    What the old secret has opened is closed at the end of the overlap.
+    """
+    environment: Environment = (await get_app(postgres, app)).environment
+    secret = _new_secret()
+    until = now() + timedelta(seconds=overlap_s)
+    values = {
+        "app": app,
+        "key": number,
+        "hash": pepper.secret_hash(secret),
+        "version": pepper.version,
+        "until": until,
+    }
+    async with postgres.ground() as connection:
+        row = (await connection.execute(ROTATE, values)).one_or_none()
+        if row is None:
+            raise NotFound
+        await send_control(connection, KeyRotated(app, number, until.timestamp()))
+    key = _key(app, row)
+    return key, _spell(environment, key.id, secret)
 
 
 async def list_keys(postgres: Postgres, app: AppId) -> list[ApiKey]:
     """Give an app's keys, revoked ones too, without their secrets."""
     async with postgres.ground() as connection:
         rows = (await connection.execute(LIST, {"app": app})).all()
-    return [
-        ApiKey(
-            KeyNumber(row.key_number),
-            key_id(app, KeyNumber(row.key_number)),
-            row.label,
-            to_rfc3339(row.created_at),
-            row.last_used_on,
-            None if row.revoked_at is None else to_rfc3339(row.revoked_at),
-        )
-        for row in rows
-    ]
+    return [_key(app, row) for row in rows]
 
 
 async def revoke_key(postgres: Postgres, app: AppId, number: KeyNumber) -> None:
@@ -146,18 +194,58 @@ async def revoke_key(postgres: Postgres, app: AppId, number: KeyNumber) -> None:
         await send_control(connection, KeyRevoked(app, number))
 
 
-async def verify_key(postgres: Postgres, pepper: Pepper, key: ParsedKey) -> Scope | None:
-    """Give the scope of a key that holds; None for one that does not, be it unknown, wrong or revoked."""
+async def note_in_browser(postgres: Postgres, app: AppId, number: KeyNumber) -> None:
+    """Note that a key came from a browser, for its owner to see."""
+    async with postgres.ground() as connection:
+        await connection.execute(SEEN_IN_BROWSER, {"app": app, "key": number})
+
+
+async def verify_key(postgres: Postgres, pepper: Pepper, key: ParsedKey) -> VerifiedKey | None:
+    """Tell what a key is good for; None for one that does not hold: unknown, wrong, expired or revoked."""
     values = {"app": key.app, "key": key.number}
+    given = pepper.secret_hash(key.secret)
     async with postgres.ground() as connection:
         row = (await connection.execute(FIND, values)).one_or_none()
-        known = bytes(32) if row is None else row.secret_hash
         # Compared in either case, so that an unknown key costs what a wrong one does.
-        holds = hmac.compare_digest(known, pepper.secret_hash(key.secret))
-        if row is None or not holds:
+        current, previous = (bytes(32), bytes(32)) if row is None else (row.secret_hash, row.previous_hash or bytes(32))
+        is_current, is_previous = hmac.compare_digest(current, given), hmac.compare_digest(previous, given)
+        if row is None or not (is_current or is_previous):
+            return None
+        ends = [row.expires_at, None if is_current else row.previous_until]
+        end = min((moment for moment in ends if moment is not None), default=None)
+        if end is not None and end <= now():
             return None
         await connection.execute(TOUCH, values)
-    return Scope(TenantId(row.tenant_id), key.app)
+    grants = None if row.grants is None else frozenset(Grant(name) for name in row.grants)
+    return VerifiedKey(Scope(TenantId(row.tenant_id), key.app), grants, None if end is None else end.timestamp())
+
+
+def _key(app: AppId, row: Any) -> ApiKey:  # noqa: ANN401 - a row of SQLAlchemy has no better type
+    number = KeyNumber(row.key_number)
+    return ApiKey(
+        number=number,
+        id=key_id(app, number),
+        label=row.label,
+        grants=ALL if row.grants is None else frozenset(Grant(name) for name in row.grants),
+        created_at=to_rfc3339(row.created_at),
+        expires_at=_moment(row.expires_at),
+        last_used_on=row.last_used_on,
+        revoked_at=_moment(row.revoked_at),
+        seen_in_browser_at=_moment(row.seen_in_browser_at),
+    )
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else to_rfc3339(moment)
+
+
+def _new_secret() -> str:
+    return to_base62(secrets.randbits(256), SECRET_WIDTH)
+
+
+def _spell(environment: Environment, public: str, secret: str) -> str:
+    prefix = f"rl_{environment}_{public}_{secret}"
+    return prefix + _checksum(prefix)
 
 
 def _checksum(prefix: str) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from tenants.grants import Grant
 from tenants.ids import THE_APP, AppId, KeyNumber, TenantId, UserId, UserNumber, app_name
 
 
@@ -32,6 +33,18 @@ class Caller:
     scope: Scope
     user: User | None = None
     key: KeyNumber | None = None
+    grants: frozenset[Grant] | None = None
+    """What the credential may do; None: all that its kind may."""
+    rooms: frozenset[str] | None = None
+    """The ids of the rooms that the credential reaches; None: all that its bearer does."""
+
+    def may(self, grant: Grant) -> bool:
+        """Tell whether the credential has a grant."""
+        return self.grants is None or grant in self.grants
+
+    def reaches(self, room_id: str) -> bool:
+        """Tell whether the credential reaches a room; what its bearer may do there is another question."""
+        return self.rooms is None or room_id in self.rooms
 
     @property
     def is_server(self) -> bool:

@@ -7,7 +7,7 @@ demands what we do not know is refused.
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import jwt
 from sqlalchemy import text
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tenants.clock import now, to_rfc3339
 from tenants.controls import SigningKeyRetired, send_control
 from tenants.errors import NotFound
+from tenants.grants import Grant, read_grants
 from tenants.ids import AppId, TenantId, UserId, UserNumber, app_name, parse_app_name, to_base62
 from tenants.postgres import Postgres
 from tenants.scope import Scope, User
@@ -28,6 +29,8 @@ MAX_TTL_S = 86_400
 LEEWAY_S = 30
 MAX_TOKEN_BYTES = 4_096
 MAX_USER_ID = 128
+MAX_ROOMS = 50
+"""Of a token that is for certain rooms only; more would not fit its 4 KiB."""
 REQUIRED = ["exp", "iat", "sub", "iss", "aud"]
 FOREIGN_HEADERS = frozenset({"jku", "x5u", "jwk", "x5c", "x5t", "crit"})
 
@@ -79,12 +82,24 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """What a token is narrowed to; None: all that its user may do, and all rooms that the user reaches."""
+
+    grants: frozenset[Grant] | None = None
+    rooms: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class VerifiedToken:
     """Whose token it is, and until when it holds (Unix time)."""
 
     scope: Scope
     user: User
+    reach: Reach
     expires_at: float
+
+
+EVERYTHING = Reach()
 
 
 async def insert_signing_key(connection: AsyncConnection, scope: Scope) -> SigningKey:
@@ -130,7 +145,7 @@ async def retire_signing_key(postgres: Postgres, scope: Scope, key_id: str) -> N
         await send_control(connection, SigningKeyRetired(scope.app, key_id))
 
 
-async def mint_token(postgres: Postgres, scope: Scope, user: UserId, ttl_s: int) -> Token:
+async def mint_token(postgres: Postgres, scope: Scope, user: UserId, ttl_s: int, reach: Reach = EVERYTHING) -> Token:
     """Issue a token for a user, who is made if new; raises `NotFound` if the app has no signing key."""
     async with postgres.transaction(scope) as connection:
         await connection.execute(MAKE_USER, {"app": scope.app, "user": user})
@@ -139,7 +154,7 @@ async def mint_token(postgres: Postgres, scope: Scope, user: UserId, ttl_s: int)
         raise NotFound("This app has no signing key; make one with POST /v1/signing-keys.")
     issued_s = int(now().timestamp())
     expires_s = issued_s + ttl_s
-    claims = {
+    claims: dict[str, Any] = {
         "iss": app_name(scope.app),
         "aud": AUDIENCE,
         "sub": user,
@@ -147,6 +162,10 @@ async def mint_token(postgres: Postgres, scope: Scope, user: UserId, ttl_s: int)
         "exp": expires_s,
         "jti": secrets.token_urlsafe(12),
     }
+    if reach.grants is not None:
+        claims["grants"] = sorted(reach.grants)
+    if reach.rooms is not None:
+        claims["rooms"] = sorted(reach.rooms)
     headers = {"kid": key.key_id, "typ": TYPE}
     token = jwt.encode(claims, key.secret, algorithm=key.algorithm, headers=headers)
     expires_at = to_rfc3339(datetime.fromtimestamp(expires_s, UTC))
@@ -171,8 +190,24 @@ async def verify_token(postgres: Postgres, token: str) -> VerifiedToken | None:
     # A token older than its user was issued to an earlier bearer of the same id.
     if row is None or claims["iat"] + LEEWAY_S < int(row.created_at.timestamp()):
         return None
+    reach = _reach(claims)
+    if reach is None:
+        return None
     scope = Scope(TenantId(key.tenant_id), app)
-    return VerifiedToken(scope, User(UserNumber(row.user_number), UserId(user)), claims["exp"])
+    return VerifiedToken(scope, User(UserNumber(row.user_number), UserId(user)), reach, claims["exp"])
+
+
+def _reach(claims: dict[str, Any]) -> Reach | None:
+    """Read what a token is narrowed to; None if that is not as documented: then it must not pass for unbounded."""
+    grants = read_grants(claims["grants"]) if "grants" in claims else None
+    if "grants" in claims and grants is None:
+        return None
+    if "rooms" not in claims:
+        return Reach(grants, None)
+    rooms = claims["rooms"]
+    if not isinstance(rooms, list) or not all(isinstance(room, str) for room in cast("list[object]", rooms)):
+        return None
+    return Reach(grants, frozenset(cast("list[str]", rooms)))
 
 
 def _named_key(token: str) -> tuple[AppId, str] | None:

@@ -1,5 +1,7 @@
 """Users of an app, as far as callers are concerned: who is named, and on whose behalf."""
 
+from dataclasses import replace
+
 from tenants.errors import Forbidden, UserNotFound
 from tenants.ids import UserId, UserNumber
 from tenants.postgres import Postgres
@@ -33,4 +35,4 @@ async def acting_as(postgres: Postgres, caller: Caller, user_id: str | None) -> 
     if not caller.is_server:
         raise Forbidden("Only an API key may name the user as whom it acts.")
     user = await find_user(postgres, caller.scope, UserId(user_id))
-    return Caller(caller.scope, user=user, key=caller.key)
+    return replace(caller, user=user)

@@ -13,11 +13,12 @@ from api.edge.body import read_body
 from api.edge.json import json_struct
 from api.names import room_id as checked
 from api.rooms.store import get_room
+from tenants.grants import Grant
 from tenants.postgres import Postgres
 from tenants.scope import Caller
 
 
-@put("/v1/rooms/{room_id:str}/read", operation_id="putReadCursor")
+@put("/v1/rooms/{room_id:str}/read", operation_id="putReadCursor", grant=Grant.MESSAGES_WRITE)
 async def put_read_cursor(
     request: Request[Any, Any, Any],
     room_id: FromPath[str],
@@ -32,7 +33,7 @@ async def put_read_cursor(
     return json_struct(ReadCursor(seq))
 
 
-@get("/v1/rooms/{room_id:str}/read", operation_id="getReadCursor")
+@get("/v1/rooms/{room_id:str}/read", operation_id="getReadCursor", grant=Grant.MESSAGES_READ)
 async def show_read_cursor(
     room_id: FromPath[str],
     caller: NamedDependency[Caller],

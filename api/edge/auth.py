@@ -4,12 +4,15 @@ import re
 import secrets
 from typing import Any
 
+import structlog
 from litestar import Request
 
 from api.edge.origins import check_origin
 from api.errors import BadRequest, NoKeysInBrowsers
+from api.permits import permit
 from tenants.authority import Authority
 from tenants.errors import Forbidden, Unauthenticated
+from tenants.keys import note_in_browser
 from tenants.policies import Policies
 from tenants.postgres import Postgres
 from tenants.scope import Caller
@@ -18,6 +21,7 @@ from tenants.users import acting_as
 SCHEME = "bearer "
 ACT_AS_HEADER = "roomlog-as"
 KEY_HEADER = "idempotency-key"
+log = structlog.get_logger()
 _KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 
 
@@ -30,23 +34,30 @@ def credential_in(header: str) -> str | None:
     return header[len(SCHEME) :].strip()
 
 
-def refuse_browser_with_key(caller: Caller, *, has_origin: bool) -> None:
-    """Refuse an API key that comes from a browser: it is published there, and should be revoked."""
-    if caller.is_server and has_origin:
-        raise NoKeysInBrowsers
+async def refuse_browser_with_key(postgres: Postgres, caller: Caller, *, has_origin: bool) -> None:
+    """Refuse an API key that comes from a browser: it is published there, which its owner is told."""
+    if caller.key is None or not has_origin:
+        return
+    log.warning("api_key_in_browser", **caller.log_fields())
+    await note_in_browser(postgres, caller.scope.app, caller.key)
+    raise NoKeysInBrowsers
 
 
 async def provide_caller(
     request: Request[Any, Any, Any], authority: Authority, postgres: Postgres, policies: Policies
 ) -> Caller:
-    """Authenticate a request; an API key may name the user as whom it acts in the header `Roomlog-As`."""
+    """Authenticate a request and see that the credential has the route's `grant`.
+
+    An API key may name the user as whom it acts in the header `Roomlog-As`.
+    """
     credential = credential_in(request.headers.get("authorization", ""))
     if credential is None:
         raise Unauthenticated
     caller = (await authority.authenticate(credential)).caller
     origin = request.headers.get("origin")
-    refuse_browser_with_key(caller, has_origin=origin is not None)
+    await refuse_browser_with_key(postgres, caller, has_origin=origin is not None)
     await check_origin(policies, caller.scope.app, origin, request.scope["state"])
+    permit(caller, request.route_handler.opt["grant"], request.path_params.get("room_id"))
     return await acting_as(postgres, caller, request.headers.get(ACT_AS_HEADER))
 
 

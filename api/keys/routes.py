@@ -9,16 +9,19 @@ from litestar.params import FromPath
 from api.edge.auth import require_server
 from api.edge.body import read_body
 from api.edge.json import json_struct, nothing
-from api.keys.schemas import KeyList, KeyRequest, KeyView, SigningKeyList, SigningKeyView
-from tenants.errors import NotFound
+from api.errors import BadRequest
+from api.keys.schemas import KeyList, KeyRequest, KeyRotation, KeyView, SigningKeyList, SigningKeyView
+from tenants.clock import now
+from tenants.errors import MissingGrant, NotFound
+from tenants.grants import ALL, BY_DEFAULT, Grant
 from tenants.hashing import Pepper
-from tenants.keys import create_key, list_keys, parse_key_id, revoke_key
+from tenants.keys import create_key, list_keys, parse_key_id, revoke_key, rotate_key
 from tenants.postgres import Postgres
 from tenants.scope import Caller
 from tenants.tokens import create_signing_key, list_signing_keys, retire_signing_key
 
 
-@get("/v1/keys", operation_id="listKeys")
+@get("/v1/keys", operation_id="listKeys", grant=Grant.APP_MANAGE)
 async def show_keys(caller: NamedDependency[Caller], postgres: NamedDependency[Postgres]) -> Response[bytes]:
     """Give the app's API keys, without their secrets."""
     require_server(caller)
@@ -26,7 +29,7 @@ async def show_keys(caller: NamedDependency[Caller], postgres: NamedDependency[P
     return json_struct(KeyList([KeyView.of(key) for key in keys]))
 
 
-@post("/v1/keys", operation_id="createKey")
+@post("/v1/keys", operation_id="createKey", grant=Grant.APP_MANAGE)
 async def post_key(
     request: Request[Any, Any, Any],
     caller: NamedDependency[Caller],
@@ -36,11 +39,34 @@ async def post_key(
     """Make an API key; its text is shown in this answer and never again."""
     require_server(caller)
     wish = await read_body(request, KeyRequest)
-    key, text = await create_key(postgres, pepper, caller.scope.app, wish.label)
+    grants = _grants(caller, wish)
+    if wish.expires_at is not None and wish.expires_at <= now():
+        raise BadRequest("A key expires in the future.", pointer="/expires_at")
+    key, text = await create_key(
+        postgres, pepper, caller.scope.app, wish.label, grants=grants, expires_at=wish.expires_at
+    )
     return json_struct(KeyView.of(key, text), status=201)
 
 
-@delete("/v1/keys/{key_id:str}", operation_id="revokeKey", status_code=200)
+@post("/v1/keys/{key_id:str}/rotate", operation_id="rotateKey", grant=Grant.APP_MANAGE, status_code=200)
+async def replace_secret(
+    request: Request[Any, Any, Any],
+    key_id: FromPath[str],
+    caller: NamedDependency[Caller],
+    postgres: NamedDependency[Postgres],
+    pepper: NamedDependency[Pepper],
+) -> Response[bytes]:
+    """Give an API key a new secret, shown in this answer and never again; the old one holds for a while longer."""
+    require_server(caller)
+    wish = await read_body(request, KeyRotation)
+    number = parse_key_id(caller.scope, key_id)
+    if number is None:
+        raise NotFound
+    key, text = await rotate_key(postgres, pepper, caller.scope.app, number, wish.overlap_s)
+    return json_struct(KeyView.of(key, text))
+
+
+@delete("/v1/keys/{key_id:str}", operation_id="revokeKey", grant=Grant.APP_MANAGE, status_code=200)
 async def remove_key(
     key_id: FromPath[str], caller: NamedDependency[Caller], postgres: NamedDependency[Postgres]
 ) -> Response[bytes]:
@@ -53,7 +79,7 @@ async def remove_key(
     return nothing()
 
 
-@get("/v1/signing-keys", operation_id="listSigningKeys")
+@get("/v1/signing-keys", operation_id="listSigningKeys", grant=Grant.APP_MANAGE)
 async def show_signing_keys(caller: NamedDependency[Caller], postgres: NamedDependency[Postgres]) -> Response[bytes]:
     """Give the app's signing keys, without their secrets."""
     require_server(caller)
@@ -61,7 +87,7 @@ async def show_signing_keys(caller: NamedDependency[Caller], postgres: NamedDepe
     return json_struct(SigningKeyList([SigningKeyView.of(key) for key in keys]))
 
 
-@post("/v1/signing-keys", operation_id="createSigningKey")
+@post("/v1/signing-keys", operation_id="createSigningKey", grant=Grant.APP_MANAGE)
 async def post_signing_key(caller: NamedDependency[Caller], postgres: NamedDependency[Postgres]) -> Response[bytes]:
     """Make a signing key; it signs from now on, and older ones go on to verify."""
     require_server(caller)
@@ -69,7 +95,7 @@ async def post_signing_key(caller: NamedDependency[Caller], postgres: NamedDepen
     return json_struct(SigningKeyView.of(key), status=201)
 
 
-@delete("/v1/signing-keys/{key_id:str}", operation_id="retireSigningKey", status_code=200)
+@delete("/v1/signing-keys/{key_id:str}", operation_id="retireSigningKey", grant=Grant.APP_MANAGE, status_code=200)
 async def remove_signing_key(
     key_id: FromPath[str], caller: NamedDependency[Caller], postgres: NamedDependency[Postgres]
 ) -> Response[bytes]:
@@ -82,8 +108,20 @@ async def remove_signing_key(
 ROUTES = [
     show_keys,
     post_key,
+    replace_secret,
     remove_key,
     show_signing_keys,
     post_signing_key,
     remove_signing_key,
 ]
+
+
+def _grants(caller: Caller, wish: KeyRequest) -> frozenset[Grant]:
+    """Give what a new key may do: never more than the key that makes it."""
+    own = ALL if caller.grants is None else caller.grants
+    if wish.grants is None:
+        return own & BY_DEFAULT
+    beyond = [grant for grant in wish.grants if grant not in own]
+    if beyond:
+        raise MissingGrant(f"This key may not give out {beyond[0]}, which it lacks itself.", pointer="/grants")
+    return frozenset(wish.grants)

@@ -16,6 +16,7 @@ from api.members.store import list_members
 from api.names import room_id as checked_room
 from api.names import user_id as checked_user
 from api.rooms.store import get_room
+from tenants.grants import Grant
 from tenants.hashing import Pepper
 from tenants.postgres import Postgres
 from tenants.scope import Caller
@@ -32,7 +33,7 @@ async def provide_member_doors(
     return MemberDoors(postgres, lanes, pepper)
 
 
-@get("/v1/rooms/{room_id:str}/members", operation_id="listMembers")
+@get("/v1/rooms/{room_id:str}/members", operation_id="listMembers", grant=Grant.ROOMS_READ)
 async def show_members(
     room_id: FromPath[str],
     caller: NamedDependency[Caller],
@@ -47,7 +48,7 @@ async def show_members(
     return json_struct(MemberPage(members, following, room.view.member_count))
 
 
-@put("/v1/rooms/{room_id:str}/members/{user_id:str}", operation_id="putMember")
+@put("/v1/rooms/{room_id:str}/members/{user_id:str}", operation_id="putMember", grant=Grant.ROOMS_WRITE)
 async def add_member(
     request: Request[Any, Any, Any],
     room_id: FromPath[str],
@@ -62,7 +63,12 @@ async def add_member(
     return json_struct(await put_member(member_doors, caller, room, user, change, key))
 
 
-@delete("/v1/rooms/{room_id:str}/members/{user_id:str}", operation_id="removeMember", status_code=200)
+@delete(
+    "/v1/rooms/{room_id:str}/members/{user_id:str}",
+    operation_id="removeMember",
+    grant=Grant.ROOMS_WRITE,
+    status_code=200,
+)
 async def take_out_member(
     room_id: FromPath[str],
     user_id: FromPath[str],
@@ -76,7 +82,7 @@ async def take_out_member(
     return nothing()
 
 
-@post("/v1/rooms/{room_id:str}/join", operation_id="joinRoom", status_code=200)
+@post("/v1/rooms/{room_id:str}/join", operation_id="joinRoom", grant=Grant.ROOMS_WRITE, status_code=200)
 async def join_room(
     room_id: FromPath[str],
     caller: NamedDependency[Caller],
@@ -87,7 +93,7 @@ async def join_room(
     return json_struct(await join(member_doors, caller, checked_room(room_id), key))
 
 
-@post("/v1/rooms/{room_id:str}/leave", operation_id="leaveRoom", status_code=200)
+@post("/v1/rooms/{room_id:str}/leave", operation_id="leaveRoom", grant=Grant.ROOMS_WRITE, status_code=200)
 async def leave_room(
     room_id: FromPath[str],
     caller: NamedDependency[Caller],

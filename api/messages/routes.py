@@ -19,6 +19,7 @@ from api.messages.schemas import EditedMessage, NewMessage
 from api.messages.send import send
 from api.names import room_id as checked
 from api.rooms.directory import Directory
+from tenants.grants import Grant
 from tenants.hashing import Pepper
 from tenants.scope import Caller
 
@@ -27,7 +28,7 @@ Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT)]
 Place = Annotated[int | None, QueryParameter(ge=0, le=2**63 - 1)]
 
 
-@post("/v1/rooms/{room_id:str}/messages", operation_id="sendMessage")
+@post("/v1/rooms/{room_id:str}/messages", operation_id="sendMessage", grant=Grant.MESSAGES_WRITE)
 async def send_message(
     request: Request[Any, Any, Any],
     room_id: FromPath[str],
@@ -42,7 +43,7 @@ async def send_message(
     return _written(sent, status=201)
 
 
-@get("/v1/rooms/{room_id:str}/messages", operation_id="listMessages")
+@get("/v1/rooms/{room_id:str}/messages", operation_id="listMessages", grant=Grant.MESSAGES_READ)
 async def list_messages(
     room_id: FromPath[str],
     caller: NamedDependency[Caller],
@@ -66,7 +67,7 @@ async def list_messages(
     return json_text(_page_json(page))
 
 
-@get("/v1/rooms/{room_id:str}/messages/{message_id:str}", operation_id="getMessage")
+@get("/v1/rooms/{room_id:str}/messages/{message_id:str}", operation_id="getMessage", grant=Grant.MESSAGES_READ)
 async def get_message(
     room_id: FromPath[str],
     message_id: FromPath[str],
@@ -78,7 +79,7 @@ async def get_message(
     return json_text(state_json(message.latest))
 
 
-@patch("/v1/rooms/{room_id:str}/messages/{message_id:str}", operation_id="editMessage")
+@patch("/v1/rooms/{room_id:str}/messages/{message_id:str}", operation_id="editMessage", grant=Grant.MESSAGES_WRITE)
 async def edit_message(
     request: Request[Any, Any, Any],
     room_id: FromPath[str],
@@ -99,6 +100,7 @@ async def edit_message(
 @delete(
     "/v1/rooms/{room_id:str}/messages/{message_id:str}",
     operation_id="deleteMessage",
+    grant=Grant.MESSAGES_WRITE,
     status_code=200,
 )
 async def delete_message(

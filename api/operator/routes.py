@@ -94,7 +94,8 @@ async def post_app_key(
 ) -> Response[bytes]:
     """Make an API key of an app; its text is shown in this answer and never again."""
     wish = await read_body(request, KeyRequest)
-    key, text = await create_key(postgres, pepper, _app(app_id), wish.label)
+    grants = None if wish.grants is None else frozenset(wish.grants)
+    key, text = await create_key(postgres, pepper, _app(app_id), wish.label, grants=grants, expires_at=wish.expires_at)
     return json_struct(KeyView.of(key, text), status=201)
 
 

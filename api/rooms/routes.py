@@ -17,6 +17,8 @@ from api.names import room_id as checked
 from api.rooms.actions import change_room, delete_room, make_room
 from api.rooms.schemas import NewRoomRequest, RoomChange, RoomPage
 from api.rooms.store import get_room, list_rooms
+from tenants.errors import MissingGrant
+from tenants.grants import Grant
 from tenants.hashing import Pepper
 from tenants.postgres import Postgres
 from tenants.scope import Caller
@@ -25,7 +27,7 @@ MAX_LIMIT = 100
 _PLACE = re.compile(r"r[0-9a-f]{1,16}", re.ASCII)
 
 
-@post("/v1/rooms", operation_id="createRoom")
+@post("/v1/rooms", operation_id="createRoom", grant=Grant.ROOMS_WRITE)
 async def post_room(
     request: Request[Any, Any, Any],
     caller: NamedDependency[Caller],
@@ -36,11 +38,13 @@ async def post_room(
 ) -> Response[bytes]:
     """Make a room, or give the one that has this id already."""
     wish = await read_body(request, NewRoomRequest)
+    if caller.rooms is not None and wish.id not in caller.rooms:
+        raise MissingGrant("This token is for certain rooms only, and makes none but those.", pointer="/id")
     found, is_new = await make_room(postgres, epochs, pepper, caller, wish, key)
     return json_struct(found.view, status=201 if is_new else 200)
 
 
-@get("/v1/rooms", operation_id="listRooms")
+@get("/v1/rooms", operation_id="listRooms", grant=Grant.ROOMS_READ)
 async def show_rooms(
     caller: NamedDependency[Caller],
     postgres: NamedDependency[Postgres],
@@ -54,7 +58,7 @@ async def show_rooms(
     return json_struct(RoomPage([room.view for room in rooms], following))
 
 
-@get("/v1/rooms/{room_id:str}", operation_id="getRoom")
+@get("/v1/rooms/{room_id:str}", operation_id="getRoom", grant=Grant.ROOMS_READ)
 async def show_room(
     room_id: FromPath[str],
     caller: NamedDependency[Caller],
@@ -64,7 +68,7 @@ async def show_room(
     return json_struct((await get_room(postgres, caller, checked(room_id))).view)
 
 
-@patch("/v1/rooms/{room_id:str}", operation_id="updateRoom")
+@patch("/v1/rooms/{room_id:str}", operation_id="updateRoom", grant=Grant.ROOMS_WRITE)
 async def patch_room(
     request: Request[Any, Any, Any],
     room_id: FromPath[str],
@@ -80,7 +84,7 @@ async def patch_room(
     return json_struct((await change_room(postgres, lanes, pepper, caller, room, change, key)).view)
 
 
-@delete("/v1/rooms/{room_id:str}", operation_id="deleteRoom", status_code=200)
+@delete("/v1/rooms/{room_id:str}", operation_id="deleteRoom", grant=Grant.ROOMS_WRITE, status_code=200)
 async def remove_room(
     room_id: FromPath[str],
     caller: NamedDependency[Caller],

@@ -31,11 +31,14 @@ SELECT {COLUMNS} FROM rooms r
 LIST_ALL = text(f"""
 SELECT {COLUMNS} FROM rooms r
   LEFT JOIN members m ON m.app_id = r.app_id AND m.room = r.room AND m.user_number = :user
- WHERE r.app_id = :app AND r.room < :after AND r.deleted_at IS NULL ORDER BY r.room DESC LIMIT :limit
+ WHERE r.app_id = :app AND r.room < :after AND r.deleted_at IS NULL
+   AND (CAST(:rooms AS text[]) IS NULL OR r.room_id = ANY (:rooms))
+ ORDER BY r.room DESC LIMIT :limit
 """)
 LIST_JOINED = text(f"""
 SELECT {COLUMNS} FROM members m JOIN rooms r ON r.app_id = m.app_id AND r.room = m.room
  WHERE m.app_id = :app AND m.user_number = :user AND m.room < :after AND r.deleted_at IS NULL
+   AND (CAST(:rooms AS text[]) IS NULL OR r.room_id = ANY (:rooms))
  ORDER BY m.room DESC LIMIT :limit
 """)
 
@@ -98,7 +101,8 @@ async def was_deleted(postgres: Postgres, caller: Caller, room_id: RoomId, key_h
 async def list_rooms(postgres: Postgres, caller: Caller, *, after: int, limit: int) -> list[FoundRoom]:
     """Give rooms with numbers below `after`, newest first: the user's own, or for an API key all of the app."""
     statement = LIST_ALL if caller.user is None else LIST_JOINED
-    values = {"app": caller.scope.app, "user": caller.sender, "after": after, "limit": limit}
+    rooms = None if caller.rooms is None else sorted(caller.rooms)
+    values = {"app": caller.scope.app, "user": caller.sender, "after": after, "limit": limit, "rooms": rooms}
     async with postgres.transaction(caller.scope) as connection:
         rows = (await connection.execute(statement, values)).all()
     return [_found(row) for row in rows]

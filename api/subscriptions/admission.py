@@ -47,7 +47,7 @@ class Admission:
         if credential is None:
             return None
         who = await self._authority.authenticate(credential)
-        refuse_browser_with_key(who.caller, has_origin=b"origin" in headers)
+        await refuse_browser_with_key(self._postgres, who.caller, has_origin=b"origin" in headers)
         await self._check_origin(who, scope)
         act_as = headers.get(ACT_AS_HEADER.encode())
         caller = await acting_as(self._postgres, who.caller, None if act_as is None else act_as.decode("latin-1"))

@@ -7,6 +7,7 @@ from api.subscriptions import frames
 from api.subscriptions.connection import Connection
 from api.subscriptions.frames import CloseCode
 from api.tails.audit import Audit
+from tenants.clock import now
 
 HEARTBEAT_S = 20.0
 BLOCKED_S = 30.0
@@ -52,6 +53,15 @@ class Connections:
             caller = connection.caller
             if caller.scope.app == app and caller.key == key:
                 connection.close(CloseCode.REVOKED)
+
+    def end_key(self, app: int, key: int, until: float) -> None:
+        """Have what an API key has opened so far end at a time (Unix) at the latest: its secret is being replaced."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + until - now().timestamp()
+        for connection, expires_at in list(self._open.items()):
+            caller = connection.caller
+            if caller.scope.app == app and caller.key == key:
+                self._open[connection] = end if expires_at is None else min(end, expires_at)
 
     async def run(self) -> None:
         """Sweep until cancelled."""

@@ -12,6 +12,7 @@ from api.errors import RoomNotFound
 from api.ids import Place, RoomId, read_cursor
 from api.log.epochs import Epochs
 from api.log.views import Ask, Door
+from api.permits import permit
 from api.subscriptions import frames
 from api.subscriptions.judge import ResetReason, judge
 from api.subscriptions.subscription import Subscription
@@ -20,6 +21,7 @@ from api.tails.keeper import Keeper
 from api.tails.live_room import LiveRoom
 from api.tails.tail import RING_EVENTS, Tail
 from tenants.errors import Unavailable
+from tenants.grants import Grant
 from tenants.ids import UserId, UserNumber
 from tenants.scope import Caller
 
@@ -49,8 +51,9 @@ class RoomOpener:
     async def open(self, caller: Caller, room_id: RoomId, cursor: str | None, last: int) -> Opened:
         """Open a room from a cursor, or else from a snapshot with its last messages.
 
-        Raises `RoomNotFound` for what this caller may not read, and `Unavailable` without a database.
+        Raises `RoomNotFound` for what this caller may not read, `MissingGrant`, and `Unavailable` without a database.
         """
+        permit(caller, Grant.MESSAGES_READ, room_id)
         place = None if cursor is None else read_cursor(cursor)
         door = await self._door(caller, room_id, place)
         live = await self.keeper.hold((caller.scope.app, door.room), room_id)

@@ -11,9 +11,11 @@ from api.log.answers import Written
 from api.messages.edit import delete, edit
 from api.messages.send import send
 from api.names import room_id as checked
+from api.permits import permit
 from api.subscriptions import frames
 from api.subscriptions.surroundings import Surroundings
 from tenants.errors import ServiceError
+from tenants.grants import Grant
 from tenants.scope import Caller
 from tenants.users import acting_as
 
@@ -56,6 +58,7 @@ class Writes:
         while len(self._writes) >= MAX_WRITES:
             await asyncio.wait(self._writes, return_when=asyncio.FIRST_COMPLETED)
         try:
+            permit(self._caller, Grant.MESSAGES_WRITE, frame.room)
             caller = await acting_as(self._around.postgres, self._caller, frame.act_as)
             # Known from here on, so that the write's task reaches the lane in its first step and overtakes nobody.
             await self._around.directory.number(caller.scope, checked(frame.room, "/room"))

@@ -4,16 +4,21 @@ from typing import Annotated
 
 import msgspec
 
-from tenants.tokens import DEFAULT_TTL_S, MAX_TTL_S
+from tenants.grants import Grant
+from tenants.tokens import DEFAULT_TTL_S, MAX_ROOMS, MAX_TTL_S
 
 MIN_TTL_S = 5
 
 
 class TokenRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """A user, and for how long."""
+    """A user, for how long, and what the token is narrowed to."""
 
     user: str
     ttl_s: Annotated[int, msgspec.Meta(ge=MIN_TTL_S, le=MAX_TTL_S)] = DEFAULT_TTL_S
+    grants: list[Grant] | None = None
+    """What is absent is all that the user may do."""
+    rooms: Annotated[list[str], msgspec.Meta(max_length=MAX_ROOMS)] | None = None
+    """What is absent is all rooms that the user reaches."""
 
 
 class TokenView(msgspec.Struct):

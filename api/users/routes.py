@@ -13,11 +13,12 @@ from api.names import user_id as checked
 from api.users.schemas import UserChange
 from api.users.store import get_user, upsert_user
 from tenants.errors import Forbidden
+from tenants.grants import Grant
 from tenants.postgres import Postgres
 from tenants.scope import Caller
 
 
-@put("/v1/users/{user_id:str}", operation_id="putUser")
+@put("/v1/users/{user_id:str}", operation_id="putUser", grant=Grant.USERS_WRITE)
 async def put_user(
     request: Request[Any, Any, Any],
     user_id: FromPath[str],
@@ -34,7 +35,7 @@ async def put_user(
     return json_struct(view, status=201 if is_new else 200)
 
 
-@get("/v1/users/{user_id:str}", operation_id="getUser")
+@get("/v1/users/{user_id:str}", operation_id="getUser", grant=Grant.USERS_READ)
 async def show_user(
     user_id: FromPath[str],
     caller: NamedDependency[Caller],

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as connect_socket
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
 from tests.support.processes import Service
 
@@ -99,7 +99,7 @@ class BySocket(Follower):
                     raise Refused(frame["problem"])
         except InvalidStatus as error:
             raise Refused(json.loads(error.response.body or b"{}")) from error
-        except (OSError, ConnectionClosed) as error:
+        except (OSError, ConnectionClosed, InvalidMessage) as error:
             raise Lost from error
 
     async def hear(self) -> Frame:
