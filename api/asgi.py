@@ -130,6 +130,7 @@ def _counters(wiring: Wiring) -> dict[str, float | dict[str, float]]:
         "append_calls": sum(lane.calls for lane in lanes),
         "append_items": sum(lane.items for lane in lanes),
         "append_halvings": sum(lane.halvings for lane in lanes),
+        "append_refused": sum(lane.refused for lane in lanes),
         "append_parked": sum(lane.parked for lane in lanes),
         "append_unknown": sum(lane.unknown for lane in lanes),
         "published": wiring.publisher.published,

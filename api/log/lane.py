@@ -5,11 +5,13 @@ process a room's items are committed in the order of their arrival, whatever hap
 
 - A room that somebody else holds is *parked*, and so is all that comes for it, until its row is free.
 - A batch with a row that makes PostgreSQL raise is halved, one half after the other, until the row stands alone.
+- While several apps have something waiting, each batch takes from them in turn, and no app may fill the queue alone.
 """
 
 import asyncio
 import contextlib
-from collections import deque
+import itertools
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +24,7 @@ from api.log.append import STALE_EPOCH, append
 from api.log.epochs import Epochs
 from api.log.event import Event
 from api.log.item import Answer, Item, Outcome
+from api.log.turns import Turns
 from tenants.errors import ServiceError, Unavailable
 from tenants.ids import AppId
 from tenants.postgres import AWAY, Postgres
@@ -30,6 +33,11 @@ MAX_BATCH_ITEMS = 64
 MAX_BATCH_BYTES = 256 * 1024
 MAX_OPEN_ITEMS = 2_000
 MAX_OPEN_BYTES = 8 * 1024 * 1024
+MAX_APP_ITEMS = MAX_OPEN_ITEMS // 2
+MAX_APP_BYTES = MAX_OPEN_BYTES // 2
+"""What one app may have open: an app that is refused for it leaves room for all others."""
+MAX_PROBES = MAX_BATCH_ITEMS // 2
+"""Items of a batch that ask whether a held room is free again; the rest is for rooms that nobody holds."""
 DEADLINE_S = 2.0
 """How long an item may wait to be sent; then it is refused, and has not been written."""
 CALL_TIMEOUT_S = 4.0
@@ -72,6 +80,18 @@ class _Waiting:
 
 
 @dataclass(slots=True)
+class _Open:
+    """What has no answer yet."""
+
+    items: int = 0
+    size_bytes: int = 0
+
+    def change(self, items: int, size_bytes: int) -> None:
+        self.items += items
+        self.size_bytes += size_bytes
+
+
+@dataclass(slots=True)
 class LaneCounts:
     """What a lane has done since it started."""
 
@@ -79,6 +99,8 @@ class LaneCounts:
     items: int = 0
     halvings: int = 0
     parked: int = 0
+    refused: int = 0
+    """Items that found the queue, or their app's half of it, full."""
     unknown: int = 0
     """Calls whose connection broke before the answer came."""
 
@@ -91,10 +113,10 @@ class Lane:
         self._postgres = postgres
         self._epochs = epochs
         self._publish = publish
-        self._queue: deque[_Waiting] = deque()
-        self._parked: dict[Key, deque[_Waiting]] = {}
-        self._open_items = 0
-        self._open_bytes = 0
+        self._queue: Turns[_Waiting] = Turns()
+        self._parked: OrderedDict[Key, deque[_Waiting]] = OrderedDict()
+        self._open = _Open()
+        self._open_by_app: defaultdict[AppId, _Open] = defaultdict(_Open)
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -104,29 +126,29 @@ class Lane:
     @property
     def open_items(self) -> int:
         """How many items have no answer yet."""
-        return self._open_items
+        return self._open.items
 
     async def append(self, item: Item) -> Answer:
         """Commit an item and say what became of it; an accepted one is durable when this returns.
 
-        Raises `Overloaded` when the queue is full and `RoomBusy` when the room stays held for 2 s (neither was written),
-        and `Unavailable` without a database, after which a retry under the same key tells what happened.
+        Raises `Overloaded` when the queue or its app's half of it is full and `RoomBusy` when the room stays held for
+        2 s (neither was written), and `Unavailable` without a database, after which a retry under the same key tells
+        what happened.
         """
-        if self._open_items >= MAX_OPEN_ITEMS or self._open_bytes >= MAX_OPEN_BYTES:
+        if self._is_full(item.app):
+            self.counts.refused += 1
             raise Overloaded(retry_after_s=RETRY_AFTER_S)
         loop = asyncio.get_running_loop()
         waiting = _Waiting(item, loop.create_future(), loop.time() + DEADLINE_S)
-        self._queue.append(waiting)
-        self._open_items += 1
-        self._open_bytes += item.size_bytes
+        self._queue.add(item.app, waiting)
+        self._count_open(item, 1)
         self._idle.clear()
         self._arrived.set()
         try:
             return await waiting.answer
         finally:
-            self._open_items -= 1
-            self._open_bytes -= item.size_bytes
-            if self._open_items == 0:
+            self._count_open(item, -1)
+            if self._open.items == 0:
                 self._idle.set()
 
     async def run(self) -> None:
@@ -147,6 +169,19 @@ class Lane:
         async with asyncio.timeout(DEADLINE_S + CALL_TIMEOUT_S):
             await self._idle.wait()
 
+    def _is_full(self, app: AppId) -> bool:
+        if self._open.items >= MAX_OPEN_ITEMS or self._open.size_bytes >= MAX_OPEN_BYTES:
+            return True
+        of_app = self._open_by_app.get(app)
+        return of_app is not None and (of_app.items >= MAX_APP_ITEMS or of_app.size_bytes >= MAX_APP_BYTES)
+
+    def _count_open(self, item: Item, change: int) -> None:
+        of_app = self._open_by_app[item.app]
+        for counted in (self._open, of_app):
+            counted.change(change, change * item.size_bytes)
+        if of_app.items == 0:
+            del self._open_by_app[item.app]
+
     async def _rest(self) -> None:
         """Sleep until something arrives or parked rooms are due."""
         self._arrived.clear()
@@ -155,16 +190,18 @@ class Lane:
                 await self._arrived.wait()
 
     def _take(self) -> list[_Waiting]:
-        """Pick the next batch: one item of each parked room, then what has come since.
+        """Pick the next batch: one item of each parked room, then of each app in turn what has come since.
 
         The first item of a parked room asks whether the room is free again; the others stay behind it, so that a room
-        with a long queue weighs no more on its neighbours than one with a short queue.
+        with a long queue weighs no more on its neighbours than one with a short queue. Where more rooms are parked than
+        may ask at once, they take turns.
         """
         now = asyncio.get_running_loop().time()
         batch: list[_Waiting] = []
         weight = 0
-        for room in list(self._parked)[:MAX_BATCH_ITEMS]:
+        for room in list(itertools.islice(self._parked, MAX_PROBES)):
             line = self._parked[room]
+            self._parked.move_to_end(room)
             while line and _is_over(line[0], now, RoomBusy(retry_after_s=RETRY_AFTER_S)):
                 line.popleft()
             if line:
@@ -172,7 +209,7 @@ class Lane:
             else:
                 del self._parked[room]
         while self._queue and len(batch) < MAX_BATCH_ITEMS and weight < MAX_BATCH_BYTES:
-            waiting = self._queue.popleft()
+            waiting = self._queue.take()
             if waiting.room in self._parked:
                 self._parked[waiting.room].append(waiting)
             elif not _is_over(waiting, now, Unavailable(retry_after_s=RETRY_AFTER_S)):
@@ -221,10 +258,10 @@ class Lane:
             line.append(waiting)
 
     def _unpark(self, waiting: _Waiting) -> None:
-        """Let the items behind an answered one go first of all that waits."""
+        """Let the items behind an answered one go first of all that waits for their app."""
         line = self._parked.pop(waiting.room, None)
         if line is not None:
-            self._queue.extendleft(reversed([other for other in line if other is not waiting]))
+            self._queue.add_first(waiting.item.app, [other for other in line if other is not waiting])
 
     async def _answers(self, items: Sequence[Item], *, skip_held: bool) -> list[Answer]:
         for _ in range(TRIES):
@@ -268,9 +305,8 @@ class Lane:
         return first + await self._answers(items[middle:], skip_held=skip_held)
 
     def _refuse_all(self, error: ServiceError) -> None:
-        for line in (self._queue, *self._parked.values()):
-            for waiting in line:
-                waiting.refuse(error)
+        for waiting in itertools.chain(self._queue, *self._parked.values()):
+            waiting.refuse(error)
         self._queue.clear()
         self._parked.clear()
 

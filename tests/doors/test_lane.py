@@ -3,7 +3,7 @@
 import asyncio
 import random
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 import asyncpg
@@ -136,6 +136,66 @@ async def test_a_full_queue_refuses_at_once(here: Inside, monkeypatch: pytest.Mo
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert sum(isinstance(answer, Overloaded) for answer in answers) == 2
     assert sum(isinstance(answer, Answer) for answer in answers) == 10
+
+
+async def test_an_app_that_fills_its_half_is_refused_and_others_are_not(
+    here: Inside, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One app cannot have the whole queue: what it is refused, its neighbour may still use."""
+    monkeypatch.setattr(lanes, "MAX_APP_ITEMS", 10)
+    async with inside(environment) as neighbour:
+        rooms = [(here, await here.room("r"), 15), (neighbour, await neighbour.room("r"), 10)]
+        tasks = [here.wiring.lanes.append(item(app, room)) for app, room, count in rooms for _ in range(count)]
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+    assert sum(isinstance(answer, Overloaded) for answer in answers[:15]) == 5
+    assert all(isinstance(answer, Answer) for answer in answers[15:])
+    assert here.wiring.lanes.lanes[0].open_items == 0
+    # What has been answered no longer counts.
+    again = await asyncio.gather(*(here.wiring.lanes.append(item(here, rooms[0][1])) for _ in range(10)))
+    assert {answer.outcome for answer in again} == {Outcome.ACCEPTED}
+
+
+async def test_a_few_items_do_not_wait_behind_a_neighbours_hundreds(here: Inside, environment: dict[str, str]) -> None:
+    """Of 500 items of one app and then 5 of another, the 5 are in the first batch; every room keeps its order."""
+    batches: list[list[Event]] = []
+
+    def publish(events: Sequence[Event]) -> None:
+        batches.append(list(events))
+
+    async with inside(environment) as quiet:
+        busy_room, quiet_room = await here.room("r"), await quiet.room("r")
+        lane = Lane(here.wiring.postgres, here.wiring.epochs, publish)
+        wanted = [item(here, busy_room) for _ in range(500)] + [item(quiet, quiet_room) for _ in range(5)]
+        tasks = [asyncio.create_task(lane.append(each)) for each in wanted]
+        await asyncio.sleep(0)
+        running = asyncio.create_task(lane.run())
+        await asyncio.gather(*tasks)
+        await lane.drain()
+        running.cancel()
+    assert [event.app for event in batches[0]].count(quiet.scope.app) == 5
+    for app, room, count in ((here.scope.app, busy_room, 500), (quiet.scope.app, quiet_room, 5)):
+        seqs = [event.seq for batch in batches for event in batch if (event.app, event.room) == (app, room)]
+        assert seqs == list(range(2, count + 2))
+
+
+async def test_an_apps_many_held_rooms_leave_room_for_others(
+    here: Inside, environment: dict[str, str], other: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    """While more rooms of one app are held than fit into a batch, another app's item is committed."""
+    rooms = [await here.room(f"held{number}") for number in range(lanes.MAX_BATCH_ITEMS + 6)]
+    async with inside(environment) as neighbour:
+        free = await neighbour.room("free")
+        async with other.transaction():
+            await other.execute("SELECT FROM rooms WHERE room = ANY($1) FOR UPDATE", rooms)
+            held = [asyncio.create_task(here.wiring.lanes.append(item(here, room))) for room in rooms]
+            async with asyncio.timeout(1):
+                while here.wiring.lanes.lanes[0].counts.parked < len(rooms):
+                    await asyncio.sleep(0.01)
+                answer = await here.wiring.lanes.append(item(neighbour, free))
+            assert answer.outcome is Outcome.ACCEPTED
+            assert not any(task.done() for task in held)
+        answers = await asyncio.gather(*held)
+    assert {answer.outcome for answer in answers} == {Outcome.ACCEPTED}
 
 
 async def test_a_connection_lost_in_mid_call_loses_and_doubles_nothing(
