@@ -35,7 +35,7 @@ NOUNS = [*TOKENS, *KEYS, *USERS, *ROOMS, *MEMBERS, *MESSAGES, *CURSORS]
 
 def build_service(wiring: Wiring) -> ASGIApp:
     """Build the public service: REST, and the transports beneath it on plain ASGI."""
-    admission = Admission(wiring.authority, wiring.policies, wiring.postgres, wiring.connections)
+    admission = Admission(wiring.authority, wiring.tickets, wiring.policies, wiring.postgres, wiring.connections)
     shared = (wiring.around, wiring.connections, admission)
     sockets = WebSocketShell(*shared)
 
@@ -57,7 +57,9 @@ def build_service(wiring: Wiring) -> ASGIApp:
             "pages": _given(wiring.pages),
             "pepper": _given(wiring.pepper),
             "epochs": _given(wiring.epochs),
-            "streams": _given(StreamShell(*shared)),
+            "streams": _given(StreamShell(*shared, wiring.tickets)),
+            "tickets": _given(wiring.tickets),
+            "opener": _given(wiring.around.opener),
             "polls": _given(PollShell(*shared)),
         },
         exception_handlers=HANDLERS,

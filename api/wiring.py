@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,12 +29,14 @@ from api.tails.payload import write_payload
 from tenants.authority import Authority
 from tenants.channels import room_channel
 from tenants.controls import AppChanged, KeyRevoked, KeyRotated, read_control
+from tenants.errors import Unavailable
 from tenants.hashing import Pepper
 from tenants.ids import AppId
 from tenants.policies import Policies
 from tenants.postgres import Postgres
 from tenants.pubsub import PubSub
 from tenants.schema import check_schema
+from tenants.tickets import Tickets
 
 LANES = 1
 """One lane has the best tail latency on two cores; a second one waits for the first on a hot room's row."""
@@ -57,6 +59,7 @@ class Wiring:
     lanes: Lanes
     directory: Directory
     authority: Authority
+    tickets: Tickets
     policies: Policies
     publisher: Publisher
     listener: Listener
@@ -105,6 +108,7 @@ class Wiring:
             "keeper": self.keeper.run(),
             "audit": self.audit.run(),
             "connections": self.connections.run(),
+            "tickets": self.tickets.run(),
         }
         for number, lane in enumerate(self.lanes.lanes):
             tasks[f"lane-{number}"] = lane.run()
@@ -113,6 +117,8 @@ class Wiring:
     async def drain(self) -> None:
         """Let clients move to other processes, then answer all that was taken in."""
         await self.connections.drain(self.settings.drain_s)
+        with suppress(Unavailable):
+            await self.tickets.touch()
         await self.lanes.drain()
         await self.publisher.drain(PUBLISH_DRAIN_S)
 
@@ -131,6 +137,7 @@ def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
     lanes = Lanes([Lane(postgres, epochs, publish) for _ in range(LANES)])
     directory = Directory(postgres, lanes)
     authority = Authority(postgres, pepper)
+    tickets = Tickets(postgres, pepper)
     policies = Policies(postgres)
     probe = Probe()
 
@@ -150,6 +157,7 @@ def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
             log.warning("unknown_control")
             return
         authority.forget(control)
+        tickets.note_revocation()
         if isinstance(control, AppChanged):
             policies.forget(AppId(control.app))
         if isinstance(control, KeyRevoked):
@@ -185,6 +193,7 @@ def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
         lanes=lanes,
         directory=directory,
         authority=authority,
+        tickets=tickets,
         policies=policies,
         publisher=publisher,
         listener=listener,

@@ -58,6 +58,10 @@ UPDATE api_keys SET previous_hash = secret_hash, previous_until = :until, secret
  WHERE app_id = :app AND key_number = :key AND revoked_at IS NULL
 RETURNING *
 """)
+# Tickets made with the old secret, for all that we know, end with it.
+END_TICKETS = text("""
+UPDATE tickets SET ends_at = least(ends_at, :until) WHERE app_id = :app AND key_number = :key
+""")
 SEEN_IN_BROWSER = text("""
 UPDATE api_keys SET seen_in_browser_at = now() WHERE app_id = :app AND key_number = :key
 """)
@@ -174,6 +178,7 @@ async def rotate_key(
         row = (await connection.execute(ROTATE, values)).one_or_none()
         if row is None:
             raise NotFound
+        await connection.execute(END_TICKETS, values)
         await send_control(connection, KeyRotated(app, number, until.timestamp()))
     key = _key(app, row)
     return key, _spell(environment, key.id, secret)

@@ -1,4 +1,4 @@
-"""Who may open a stream: a credential in a header or in a socket's first frame, from a page that its app lists."""
+"""Who may open a stream: a credential in a header, in a socket's first frame or in a ticket, from a page its app lists."""
 
 from dataclasses import replace
 from urllib.parse import parse_qs
@@ -7,13 +7,14 @@ from litestar.types import Scope
 
 from api.edge.auth import ACT_AS_HEADER, credential_in, refuse_browser_with_key
 from api.edge.origins import check_origin
-from api.errors import BadRequest, OriginNotAllowed
+from api.errors import BadRequest, OriginNotAllowed, RoomNotFound
 from api.subscriptions.connections import Connections
 from tenants.authority import Authority, Credentialed
-from tenants.errors import Unavailable
+from tenants.errors import Unauthenticated, Unavailable
 from tenants.ids import parse_app_name
 from tenants.policies import Policies
 from tenants.postgres import Postgres
+from tenants.tickets import Ticket, Tickets, app_of_ticket
 from tenants.users import acting_as
 
 RETRY_AFTER_S = 5
@@ -25,9 +26,17 @@ MAX_CURSOR = 256
 class Admission:
     """Admits callers to the transports."""
 
-    def __init__(self, authority: Authority, policies: Policies, postgres: Postgres, connections: Connections) -> None:
-        """Ask `authority` who it is and `policies` whence they may come."""
+    def __init__(
+        self,
+        authority: Authority,
+        tickets: Tickets,
+        policies: Policies,
+        postgres: Postgres,
+        connections: Connections,
+    ) -> None:
+        """Ask `authority` and `tickets` who it is, and `policies` whence they may come."""
         self._authority = authority
+        self._tickets = tickets
         self._policies = policies
         self._postgres = postgres
         self._connections = connections
@@ -58,6 +67,22 @@ class Admission:
         who = await self._authority.authenticate(credential)
         await self._check_origin(who, scope)
         return await self._authority.authenticate(credential)
+
+    async def by_ticket(self, ticket: str, room_id: str, scope: Scope) -> Ticket:
+        """Say for whom a ticket speaks, which is its use; raises what is the matter with it.
+
+        The last thing done is to look at the ticket: who registers the connection next misses no revocation.
+        """
+        app = app_of_ticket(ticket)
+        if app is None:
+            raise Unauthenticated
+        await check_origin(self._policies, app, _origin(scope), scope["state"])
+        used = await self._tickets.use(ticket)
+        if used is None:
+            raise Unauthenticated
+        if used.room_id != room_id:
+            raise RoomNotFound
+        return used
 
     async def check_named_app(self, scope: Scope) -> None:
         """Refuse a page already at its upgrade if the app that it names there does not list it."""

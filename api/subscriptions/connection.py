@@ -47,6 +47,8 @@ class Connection:
         """Serve `caller`; a client that can say nothing (`is_one_way`) has its connection end with its last room."""
         self.caller = caller
         self.is_one_way = is_one_way
+        self.key = caller.key
+        """The API key behind it, whose end is its end: the caller's own, or the one that made the caller's ticket."""
         self.close_code: CloseCode | None = None
         self.given_up = asyncio.Event()
         """Set when nobody should wait any longer for the client to read what it was sent."""

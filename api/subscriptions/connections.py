@@ -50,8 +50,7 @@ class Connections:
     def revoke_key(self, app: int, key: int) -> None:
         """Close what an API key that is revoked now has opened."""
         for connection in list(self._open):
-            caller = connection.caller
-            if caller.scope.app == app and caller.key == key:
+            if connection.caller.scope.app == app and connection.key == key:
                 connection.close(CloseCode.REVOKED)
 
     def end_key(self, app: int, key: int, until: float) -> None:
@@ -59,8 +58,7 @@ class Connections:
         loop = asyncio.get_running_loop()
         end = loop.time() + until - now().timestamp()
         for connection, expires_at in list(self._open.items()):
-            caller = connection.caller
-            if caller.scope.app == app and caller.key == key:
+            if connection.caller.scope.app == app and connection.key == key:
                 self._open[connection] = end if expires_at is None else min(end, expires_at)
 
     async def run(self) -> None:

@@ -9,7 +9,7 @@
 from dataclasses import dataclass
 
 from api.errors import RoomNotFound
-from api.ids import Place, RoomId, read_cursor
+from api.ids import Place, RoomId, RoomNumber, read_cursor
 from api.log.epochs import Epochs
 from api.log.views import Ask, Door
 from api.permits import permit
@@ -47,6 +47,10 @@ class RoomOpener:
     doors: Doors
     keeper: Keeper
     epochs: Epochs
+
+    async def find(self, caller: Caller, room_id: RoomId) -> RoomNumber:
+        """Give the number of a room that this caller may read; raises `RoomNotFound`."""
+        return (await self._door(caller, room_id, None)).room
 
     async def open(self, caller: Caller, room_id: RoomId, cursor: str | None, last: int) -> Opened:
         """Open a room from a cursor, or else from a snapshot with its last messages.

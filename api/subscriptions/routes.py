@@ -1,23 +1,61 @@
-"""One room followed over plain HTTP: as a stream of events, or by long poll."""
+"""One room followed over plain HTTP: as a stream of events, or by long poll; and tickets for those who send no header."""
 
-from litestar import get
+from datetime import UTC, datetime
+from typing import Any
+
+from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
+from litestar.params import FromPath
 from litestar.types import ASGIApp
 
+from api.edge.auth import credential_in
+from api.edge.json import json_struct
+from api.errors import UserRequired
+from api.names import room_id as checked
+from api.subscriptions.open_room import RoomOpener
 from api.subscriptions.poll import PollShell
+from api.subscriptions.schemas import TicketView
 from api.subscriptions.sse import StreamShell
+from tenants.authority import Authority
+from tenants.clock import now, to_rfc3339
+from tenants.grants import Grant
+from tenants.scope import Caller
+from tenants.tickets import IDLE_S, MAX_AGE_S, Tickets
 
 
-@get("/v1/rooms/{room_id:str}/subscribe", operation_id="subscribeRoom")
+@get("/v1/rooms/{room_id:str}/subscribe", operation_id="subscribeRoom", grant=Grant.MESSAGES_READ)
 async def subscribe_room(streams: NamedDependency[StreamShell]) -> ASGIApp:
     """Follow a room by a stream of server-sent events."""
     return streams
 
 
-@get("/v1/rooms/{room_id:str}/events", operation_id="pollRoom")
+@get("/v1/rooms/{room_id:str}/events", operation_id="pollRoom", grant=Grant.MESSAGES_READ)
 async def poll_room(polls: NamedDependency[PollShell]) -> ASGIApp:
     """Give what follows a cursor, at once or when it comes."""
     return polls
 
 
-ROUTES = [subscribe_room, poll_room]
+@post("/v1/rooms/{room_id:str}/tickets", operation_id="createTicket", grant=Grant.MESSAGES_READ)
+async def post_ticket(
+    request: Request[Any, Any, Any],
+    room_id: FromPath[str],
+    caller: NamedDependency[Caller],
+    authority: NamedDependency[Authority],
+    tickets: NamedDependency[Tickets],
+    opener: NamedDependency[RoomOpener],
+) -> Response[bytes]:
+    """Make a ticket with which a user reads a room, for a browser's EventSource."""
+    user = caller.user
+    if user is None:
+        raise UserRequired
+    # Whoever makes it, a ticket is the user's: it reads what the user may read.
+    room = await opener.find(Caller(caller.scope, user=user), checked(room_id))
+    who = await authority.authenticate(credential_in(request.headers["authorization"]) or "")
+    oldest = now().timestamp() + MAX_AGE_S
+    ends_at = oldest if who.expires_at is None else min(oldest, who.expires_at)
+    ticket = await tickets.issue(caller.scope, user, (room, room_id), key=caller.key, ends_at=ends_at)
+    url = f"/v1/rooms/{room_id}/subscribe?ticket={ticket}"
+    return json_struct(TicketView(ticket, url, to_rfc3339(datetime.fromtimestamp(ends_at, UTC)), IDLE_S), status=201)
+
+
+ROUTES = [subscribe_room, poll_room, post_ticket]
