@@ -13,6 +13,7 @@ from api.edge.auth import provide_caller, provide_key
 from api.edge.health import Readiness, Ready
 from api.edge.origins import ASGIService, Origins
 from api.edge.problems import HANDLERS, REQUEST_ID_HEADER, new_request_id
+from api.jobs.routes import ROUTES as JOBS
 from api.keys.routes import ROUTES as KEYS
 from api.members.routes import ROUTES as MEMBERS
 from api.members.routes import provide_member_doors
@@ -30,7 +31,7 @@ from api.tokens.routes import ROUTES as TOKENS
 from api.users.routes import ROUTES as USERS
 from api.wiring import Wiring
 
-NOUNS = [*TOKENS, *KEYS, *USERS, *ROOMS, *MEMBERS, *MESSAGES, *CURSORS]
+NOUNS = [*TOKENS, *KEYS, *USERS, *ROOMS, *MEMBERS, *MESSAGES, *CURSORS, *JOBS]
 
 
 def build_service(wiring: Wiring) -> ASGIApp:
@@ -143,6 +144,9 @@ def _counters(wiring: Wiring) -> dict[str, float | dict[str, float]]:
         "redis_reconnects": wiring.listener.reconnects,
         "audit_looks": wiring.audit.looks,
         "audit_repairs": dict(wiring.keeper.counts.repairs),
+        "jobs_finished": wiring.worker.finished,
+        "jobs_failed": wiring.worker.failed,
+        "floors_moved": wiring.retention.moved,
         "tails_opened": wiring.keeper.counts.opened,
         "tails_forked": wiring.keeper.counts.forked,
         "door_statements": wiring.doors.statements,

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -12,12 +13,16 @@ from api.edge.problems import problem
 from api.fanout.listener import Listener
 from api.fanout.probe import Probe
 from api.fanout.publish import Publisher
+from api.ids import RoomNumber, Seq
+from api.jobs.worker import Worker
 from api.log.epochs import Epochs
 from api.log.event import Event
 from api.log.lane import Lane, Lanes
 from api.log.pages import Pages
 from api.log.read import Reader
 from api.rooms.directory import Directory
+from api.rooms.erase import erase_room
+from api.rooms.retention import Retention
 from api.settings import Settings
 from api.subscriptions.connections import Connections
 from api.subscriptions.open_room import RoomOpener
@@ -26,9 +31,11 @@ from api.tails.audit import Audit
 from api.tails.doors import Doors
 from api.tails.keeper import Keeper
 from api.tails.payload import write_payload
+from api.users.erase import UserEraser
+from tenants.apps import erase_app
 from tenants.authority import Authority
 from tenants.channels import room_channel
-from tenants.controls import AppChanged, KeyRevoked, KeyRotated, read_control
+from tenants.controls import AppChanged, FloorMoved, KeyRevoked, KeyRotated, read_control
 from tenants.errors import Unavailable
 from tenants.hashing import Pepper
 from tenants.ids import AppId
@@ -69,6 +76,8 @@ class Wiring:
     audit: Audit
     around: Surroundings
     connections: Connections
+    worker: Worker
+    retention: Retention
 
     @classmethod
     @asynccontextmanager
@@ -108,6 +117,8 @@ class Wiring:
             "keeper": self.keeper.run(),
             "audit": self.audit.run(),
             "connections": self.connections.run(),
+            "worker": self.worker.run(),
+            "retention": self.retention.run(),
             "tickets": self.tickets.run(),
         }
         for number, lane in enumerate(self.lanes.lanes):
@@ -157,6 +168,8 @@ def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
             log.warning("unknown_control")
             return
         authority.forget(control)
+        if isinstance(control, FloorMoved):
+            keeper.on_floor((AppId(control.app), RoomNumber(control.room)), Seq(control.floor))
         tickets.note_revocation()
         if isinstance(control, AppChanged):
             policies.forget(AppId(control.app))
@@ -183,6 +196,15 @@ def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
         counts=DeliveryCounts(),
         problem=problem,
     )
+    eraser = UserEraser(postgres, epochs, lanes, pepper)
+    worker = Worker(
+        postgres,
+        {
+            "delete_user": eraser.step,
+            "delete_room": partial(erase_room, postgres),
+            "delete_app": partial(erase_app, postgres),
+        },
+    )
     return Wiring(
         settings=settings,
         postgres=postgres,
@@ -203,6 +225,8 @@ def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
         audit=audit,
         around=around,
         connections=connections,
+        worker=worker,
+        retention=Retention(postgres),
     )
 
 

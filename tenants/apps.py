@@ -10,6 +10,7 @@ from tenants.clock import to_rfc3339
 from tenants.controls import AppChanged, send_control
 from tenants.errors import NotFound
 from tenants.ids import AppId, TenantId, new_app_id
+from tenants.jobs import Job, Step, find_app_job, insert_job
 from tenants.policies import ANY_ORIGIN, Environment
 from tenants.postgres import Postgres
 from tenants.scope import Scope
@@ -35,6 +36,11 @@ UPDATE apps SET name = coalesce(CAST(:name AS text), name), allowed_origins = co
  WHERE app_id = :app AND deleted_at IS NULL
 RETURNING {COLUMNS}
 """)
+
+
+DELETE = text("UPDATE apps SET deleted_at = now() WHERE app_id = :app AND deleted_at IS NULL RETURNING app_id")
+PURGE_ROWS = 2_000
+PURGE = text("SELECT purge_app_v1(:app, :rows)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,22 @@ async def change_app(postgres: Postgres, app: AppId, settings: AppSettings) -> A
             raise NotFound
         await send_control(connection, AppChanged(app))
     return _app(row)
+
+
+async def delete_app(postgres: Postgres, app: AppId) -> Job:
+    """Take an app out at once, and leave the rest to a job; asked again, tells how far that is. Raises `NotFound`."""
+    async with postgres.ground() as connection:
+        if (await connection.execute(DELETE, {"app": app})).one_or_none() is not None:
+            await send_control(connection, AppChanged(app))
+            return await insert_job(connection, app, "delete_app", 0)
+        return await find_app_job(connection, app)
+
+
+async def erase_app(postgres: Postgres, job: Job) -> Step:
+    """Take away the next rows of an app that has been deleted."""
+    async with postgres.ground() as connection:
+        gone = int((await connection.execute(PURGE, {"app": job.app, "rows": PURGE_ROWS})).scalar_one())
+    return Step(job.progress, gone, finished=gone == 0)
 
 
 def _app(row: Any) -> App:  # noqa: ANN401 - a row of SQLAlchemy has no better type

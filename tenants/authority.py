@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from tenants.clock import now
-from tenants.controls import AppChanged, Control, KeyRevoked, KeyRotated
+from tenants.controls import AppChanged, Control, FloorMoved, KeyRevoked, KeyRotated
 from tenants.errors import Unauthenticated
 from tenants.hashing import Pepper
 from tenants.ids import AppId
@@ -68,12 +68,13 @@ class Authority:
 
     def forget(self, control: Control) -> None:
         """Drop what a control row concerns; what is being verified right now is verified once more."""
-        if isinstance(control, AppChanged):
+        if isinstance(control, FloorMoved):
             return
         self._forgettings += 1
         for digest, known in list(self._remembered.items()):
             is_key = known.who is not None and known.who.caller.is_server
-            if known.app == control.app and is_key == isinstance(control, KeyRevoked | KeyRotated):
+            concerns = isinstance(control, AppChanged) or is_key == isinstance(control, KeyRevoked | KeyRotated)
+            if known.app == control.app and concerns:
                 del self._remembered[digest]
 
     async def _verify(self, digest: bytes, credential: str) -> Credentialed | None:

@@ -30,13 +30,28 @@ class SigningKeyRetired(msgspec.Struct, tag="signing_key_retired", frozen=True):
     key_id: str
 
 
+class UserRevoked(msgspec.Struct, tag="user_revoked", frozen=True):
+    """A user has been deleted: nothing in its name holds."""
+
+    app: int
+    user: int
+
+
+class FloorMoved(msgspec.Struct, tag="floor_moved", frozen=True):
+    """A room has let go of what stands before a seq."""
+
+    app: int
+    room: int
+    floor: int
+
+
 class AppChanged(msgspec.Struct, tag="app_changed", frozen=True):
     """What an app is set to has changed: its policy is to be read anew."""
 
     app: int
 
 
-Control = KeyRevoked | KeyRotated | SigningKeyRetired | AppChanged
+Control = KeyRevoked | KeyRotated | SigningKeyRetired | UserRevoked | FloorMoved | AppChanged
 
 _DECODER: msgspec.json.Decoder[Control] = msgspec.json.Decoder(Control)
 SEND = text("INSERT INTO commits (apps, rooms, heads, control) VALUES ('{}', '{}', '{}', :control)")

@@ -52,7 +52,7 @@ RETURNING key_id
 """)
 FIND_KEY = text("""
 SELECT k.algorithm, k.secret, a.tenant_id FROM signing_keys k JOIN apps a ON a.app_id = k.app_id
- WHERE k.app_id = :app AND k.key_id = :key_id AND k.retired_at IS NULL
+ WHERE k.app_id = :app AND k.key_id = :key_id AND k.retired_at IS NULL AND a.deleted_at IS NULL
 """)
 FIND_USER = text("""
 SELECT user_number, created_at FROM users WHERE app_id = :app AND user_id = :user AND deleted_at IS NULL

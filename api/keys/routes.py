@@ -10,7 +10,9 @@ from api.edge.auth import require_server
 from api.edge.body import read_body
 from api.edge.json import json_struct, nothing
 from api.errors import BadRequest
+from api.jobs.schemas import JobView
 from api.keys.schemas import KeyList, KeyRequest, KeyRotation, KeyView, SigningKeyList, SigningKeyView
+from tenants.apps import delete_app
 from tenants.clock import now
 from tenants.errors import MissingGrant, NotFound
 from tenants.grants import ALL, BY_DEFAULT, Grant
@@ -105,6 +107,13 @@ async def remove_signing_key(
     return nothing()
 
 
+@delete("/v1/app", operation_id="deleteOwnApp", grant=Grant.APP_MANAGE, status_code=202)
+async def remove_own_app(caller: NamedDependency[Caller], postgres: NamedDependency[Postgres]) -> Response[bytes]:
+    """Delete the app that the key belongs to, with all that is in it: no credential of it holds from then on."""
+    require_server(caller)
+    return json_struct(JobView.of(await delete_app(postgres, caller.scope.app)), status=202)
+
+
 ROUTES = [
     show_keys,
     post_key,
@@ -113,6 +122,7 @@ ROUTES = [
     show_signing_keys,
     post_signing_key,
     remove_signing_key,
+    remove_own_app,
 ]
 
 

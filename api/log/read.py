@@ -66,7 +66,7 @@ SELECT e.app_id, e.room, e.seq, e.number, e.epoch, e.kind, e.target, e.subject, 
 """
 # The head of each room, and the epoch of the event at the place where its reader believes to stand.
 HEADS = """
-SELECT q.app, q.room, r.head_seq,
+SELECT q.app, q.room, r.head_seq, coalesce(r.floor_seq, 0) AS floor_seq,
        (SELECT e.epoch FROM events e
          WHERE e.app_id = q.app AND e.room = q.room AND e.seq = q.seq) AS epoch_there
   FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS q(app, room, seq)
@@ -123,7 +123,9 @@ class Reader:
             [room for _, room, _ in places],
             [seq for _, _, seq in places],
         )
-        return [Standing(row["app"], row["room"], row["head_seq"], row["epoch_there"]) for row in rows]
+        return [
+            Standing(row["app"], row["room"], row["head_seq"], row["floor_seq"], row["epoch_there"]) for row in rows
+        ]
 
     def event(self, row: asyncpg.Record) -> Event:
         """Make an event of a row that carries the columns of `EVENTS`."""

@@ -97,9 +97,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A room's head, and which epoch wrote the event at a place that was asked about."""
+    """A room's head and floor, and which epoch wrote the event at a place that was asked about."""
 
     app: AppId
     room: RoomNumber
     head: Seq | None
+    floor: Seq
     epoch_there: int | None

@@ -13,10 +13,11 @@ from api.custom_data import changed_text
 from api.edge.auth import credential_in
 from api.edge.body import read_body
 from api.edge.json import json_struct, nothing
+from api.jobs.schemas import JobView
 from api.keys.schemas import KeyList, KeyRequest, KeyView
 from api.operator.schemas import AppChange, AppList, AppRequest, AppView, TenantList, TenantRequest, TenantView
 from tenants.accounts import create_tenant, list_tenants
-from tenants.apps import AppSettings, change_app, create_app, get_app, list_apps
+from tenants.apps import AppSettings, change_app, create_app, delete_app, get_app, list_apps
 from tenants.errors import NotFound, Unauthenticated
 from tenants.hashing import Pepper
 from tenants.ids import AppId, TenantId, parse_app_name, parse_tenant_name
@@ -85,6 +86,12 @@ async def patch_app(
     return json_struct(AppView.of(await change_app(postgres, _app(app_id), settings)))
 
 
+@delete("/operator/apps/{app_id:str}", operation_id="deleteApp", status_code=202)
+async def remove_app(app_id: FromPath[str], postgres: NamedDependency[Postgres]) -> Response[bytes]:
+    """Delete an app with all that is in it; asked again, tells how far that is."""
+    return json_struct(JobView.of(await delete_app(postgres, _app(app_id))), status=202)
+
+
 @post("/operator/apps/{app_id:str}/keys", operation_id="createAppKey")
 async def post_app_key(
     request: Request[Any, Any, Any],
@@ -129,6 +136,7 @@ ROUTES = [
     post_app,
     show_apps,
     patch_app,
+    remove_app,
     post_app_key,
     show_app_keys,
     remove_app_key,

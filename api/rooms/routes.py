@@ -3,10 +3,11 @@
 import re
 from typing import Annotated, Any
 
-from litestar import Request, Response, delete, get, patch, post
+from litestar import Request, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 
+from api.edge.auth import require_server
 from api.edge.body import read_body
 from api.edge.json import json_struct, nothing
 from api.errors import BadRequest
@@ -15,8 +16,8 @@ from api.log.epochs import Epochs
 from api.log.lane import Lanes
 from api.names import room_id as checked
 from api.rooms.actions import change_room, delete_room, make_room
-from api.rooms.schemas import NewRoomRequest, RoomChange, RoomPage
-from api.rooms.store import get_room, list_rooms
+from api.rooms.schemas import NewRoomRequest, RoomChange, RoomPage, RoomRetention
+from api.rooms.store import get_room, list_rooms, set_retention
 from tenants.errors import MissingGrant
 from tenants.grants import Grant
 from tenants.hashing import Pepper
@@ -98,7 +99,22 @@ async def remove_room(
     return nothing()
 
 
-ROUTES = [post_room, show_rooms, show_room, patch_room, remove_room]
+@put("/v1/rooms/{room_id:str}/retention", operation_id="setRetention", grant=Grant.ROOMS_WRITE)
+async def put_retention(
+    request: Request[Any, Any, Any],
+    room_id: FromPath[str],
+    caller: NamedDependency[Caller],
+    postgres: NamedDependency[Postgres],
+) -> Response[bytes]:
+    """Say for how long a room keeps its events; by an API key."""
+    require_server(caller)
+    room = checked(room_id)
+    wish = await read_body(request, RoomRetention)
+    await set_retention(postgres, caller, room, wish.retention_s)
+    return json_struct(wish)
+
+
+ROUTES = [post_room, show_rooms, show_room, patch_room, remove_room, put_retention]
 
 
 def _read_place(after: str | None) -> int:

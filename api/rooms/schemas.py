@@ -31,6 +31,12 @@ class RoomChange(msgspec.Struct, forbid_unknown_fields=True):
     """The `updated_seq` that it must still have."""
 
 
+class RoomRetention(msgspec.Struct, forbid_unknown_fields=True):
+    """For how long a room keeps its events; null: as long as its app says."""
+
+    retention_s: Annotated[int, msgspec.Meta(ge=1, le=MAX_NUMBER)] | None
+
+
 class RoomView(msgspec.Struct):
     """A room as it stands."""
 

@@ -43,6 +43,10 @@ SELECT {COLUMNS} FROM members m JOIN rooms r ON r.app_id = m.app_id AND r.room =
 """)
 
 NUMBER = text("SELECT room FROM rooms WHERE app_id = :app AND room_id = :room_id AND deleted_at IS NULL")
+RETAIN = text("""
+UPDATE rooms SET retention_s = :retention_s WHERE app_id = :app AND room_id = :room_id AND deleted_at IS NULL
+RETURNING room
+""")
 DELETED_BY_KEY = text("""
 SELECT EXISTS (SELECT FROM rooms r JOIN events e ON e.app_id = r.app_id AND e.room = r.room
                 WHERE r.app_id = :app AND r.room_id = :room_id AND r.deleted_at IS NOT NULL
@@ -96,6 +100,14 @@ async def was_deleted(postgres: Postgres, caller: Caller, room_id: RoomId, key_h
     values = {"app": caller.scope.app, "room_id": room_id, "sender": caller.sender, "key_hash": key_hash}
     async with postgres.transaction(caller.scope) as connection:
         return bool((await connection.execute(DELETED_BY_KEY, values)).scalar_one())
+
+
+async def set_retention(postgres: Postgres, caller: Caller, room_id: RoomId, retention_s: int | None) -> None:
+    """Set for how long a room keeps its events; raises `RoomNotFound`."""
+    values = {"app": caller.scope.app, "room_id": room_id, "retention_s": retention_s}
+    async with postgres.transaction(caller.scope) as connection:
+        if (await connection.execute(RETAIN, values)).one_or_none() is None:
+            raise RoomNotFound
 
 
 async def list_rooms(postgres: Postgres, caller: Caller, *, after: int, limit: int) -> list[FoundRoom]:

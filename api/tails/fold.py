@@ -14,6 +14,7 @@ class Fold:
     """The state of one room, as JSON texts that are put together and never parsed."""
 
     __slots__ = (
+        "_is_short",
         "deleted",
         "member_count",
         "members",
@@ -32,6 +33,7 @@ class Fold:
         self.member_count = snapshot.member_count
         self.messages: dict[Seq, str] = {message.seq: state_json(message.latest) for message in snapshot.messages}
         self.message_count = snapshot.message_count
+        self._is_short = False
 
     @property
     def lists_members(self) -> bool:
@@ -41,7 +43,7 @@ class Fold:
     @property
     def lists_messages(self) -> bool:
         """Whether `messages` is as long as a snapshot's; after `forget_messages` it is not."""
-        return len(self.messages) >= min(self.message_count, MESSAGES_IN_SNAPSHOT)
+        return not self._is_short or len(self.messages) >= MESSAGES_IN_SNAPSHOT
 
     @property
     def size_bytes(self) -> int:
@@ -51,7 +53,13 @@ class Fold:
 
     def forget_messages(self) -> None:
         """Give their memory back; who opens the room next reads a snapshot."""
+        self._is_short = self._is_short or bool(self.messages)
         self.messages.clear()
+
+    def forget_before(self, floor: Seq) -> None:
+        """Drop the messages that the room no longer keeps."""
+        for seq in [seq for seq in self.messages if seq < floor]:
+            del self.messages[seq]
 
     def apply(self, event: Event) -> None:
         """Advance by one event; events are applied in order, each once."""

@@ -113,6 +113,7 @@ class Keeper:
             if snapshot is None:
                 raise RoomNotFound
             live.tail = Tail(*live.key, snapshot)
+            live.tail.move_floor(live.floor)
             self.counts.opened += 1
             self._settle(live)
             await self.reach(live, live.highest_head, cause="opening")
@@ -232,6 +233,15 @@ class Keeper:
             else:
                 self._want(behind, "audit")
 
+    def on_floor(self, key: Key, floor: Seq) -> None:
+        """Take the news that a room has let go of what stands before a seq."""
+        live = self._rooms.get(key)
+        if live is None:
+            return
+        live.floor = max(live.floor, floor)
+        if live.tail is not None:
+            live.tail.move_floor(floor)
+
     async def verify(self) -> None:
         """Compare every open room with the database: repair those behind, judge anew those that it contradicts.
 
@@ -257,7 +267,9 @@ class Keeper:
             return
         if standing.head is None or standing.epoch_there != ordinal or not self._epochs.knows(tail.epoch):
             await self._fork(live)
-        elif live.seq < standing.head:
+            return
+        tail.move_floor(standing.floor)
+        if live.seq < standing.head:
             self._want(live, "verify")
 
     # ---- repairing

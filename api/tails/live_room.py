@@ -17,6 +17,7 @@ class LiveRoom:
 
     __slots__ = (
         "behind_at_last_look",
+        "floor",
         "generation",
         "highest_head",
         "holders",
@@ -38,6 +39,8 @@ class LiveRoom:
         self.parking = Parking()
         self.highest_head = Seq(0)
         """The highest head that the audit or a reader has seen; the room is live only at or above it."""
+        self.floor = Seq(0)
+        """The highest floor that this process has heard of, be the tail there yet or not."""
         self.generation = 0
         """Grows when the tail turns out to hold what the database has lost; readers then judge their cursors anew."""
         self.holders = 0

@@ -115,6 +115,15 @@ class Tail:
             self.fold.apply(entry.event)
         return True
 
+    def move_floor(self, floor: Seq) -> None:
+        """Let go of what the database has let go of; a floor never moves back."""
+        if floor <= self.floor:
+            return
+        self.floor = floor
+        while self._ring and self._ring[0].event.seq < floor:
+            self._ring_bytes -= self._ring.popleft().size_bytes
+        self.fold.forget_before(floor)
+
     def forget_events(self) -> None:
         """Give the ring's memory back; readers who are behind are served from PostgreSQL."""
         self._ring.clear()

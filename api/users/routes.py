@@ -1,17 +1,19 @@
 """Users by REST."""
 
-from typing import Any
+from typing import Any, Literal
 
-from litestar import Request, Response, get, put
+from litestar import Request, Response, delete, get, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 
 from api.custom_data import changed_text
+from api.edge.auth import require_server
 from api.edge.body import read_body
 from api.edge.json import json_struct
+from api.jobs.schemas import JobView
 from api.names import user_id as checked
 from api.users.schemas import UserChange
-from api.users.store import get_user, upsert_user
+from api.users.store import delete_user, get_user, upsert_user
 from tenants.errors import Forbidden
 from tenants.grants import Grant
 from tenants.postgres import Postgres
@@ -45,4 +47,17 @@ async def show_user(
     return json_struct(await get_user(postgres, caller.scope, checked(user_id)))
 
 
-ROUTES = [put_user, show_user]
+@delete("/v1/users/{user_id:str}", operation_id="deleteUser", grant=Grant.USERS_WRITE, status_code=202)
+async def remove_user(
+    user_id: FromPath[str],
+    caller: NamedDependency[Caller],
+    postgres: NamedDependency[Postgres],
+    messages: FromQuery[Literal["keep", "redact"]] = "keep",
+) -> Response[bytes]:
+    """Delete a user: its tokens end at once; a job takes it out of its rooms, and blanks its messages if wished."""
+    require_server(caller)
+    job = await delete_user(postgres, caller.scope, checked(user_id), redact=messages == "redact")
+    return json_struct(JobView.of(job), status=202)
+
+
+ROUTES = [put_user, show_user, remove_user]

@@ -7,8 +7,10 @@ from sqlalchemy import text
 
 from api.users.schemas import UserView
 from tenants.clock import to_rfc3339
+from tenants.controls import UserRevoked, send_control
 from tenants.errors import UserNotFound
 from tenants.ids import UserId
+from tenants.jobs import Job, insert_job
 from tenants.postgres import Postgres
 from tenants.scope import Scope
 
@@ -23,6 +25,9 @@ GET = text("""
 SELECT user_id, name, data, created_at, updated_at FROM users
  WHERE app_id = :app AND user_id = :user AND deleted_at IS NULL
 """)
+DELETE = text("""
+UPDATE users SET deleted_at = now() WHERE app_id = :app AND user_id = :user AND deleted_at IS NULL RETURNING user_number
+""")
 
 
 async def upsert_user(
@@ -33,6 +38,19 @@ async def upsert_user(
     async with postgres.transaction(scope) as connection:
         row = (await connection.execute(UPSERT, values)).one()
     return _view(row), row.is_new
+
+
+async def delete_user(postgres: Postgres, scope: Scope, user: UserId, *, redact: bool) -> Job:
+    """Take a user out at once, and leave the rest to a job; raises `UserNotFound`.
+
+    The row stays as a tombstone: whoever is made under the same id is somebody else.
+    """
+    async with postgres.transaction(scope) as connection:
+        row = (await connection.execute(DELETE, {"app": scope.app, "user": user})).one_or_none()
+        if row is None:
+            raise UserNotFound
+        await send_control(connection, UserRevoked(scope.app, row.user_number))
+        return await insert_job(connection, scope.app, "delete_user", row.user_number, redact=redact)
 
 
 async def get_user(postgres: Postgres, scope: Scope, user: UserId) -> UserView:

@@ -1,0 +1,1 @@
+"""Jobs: deletions that take their time, and how far they are."""

@@ -1,0 +1,36 @@
+"""Jobs by REST."""
+
+from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from api.edge.auth import require_server
+from api.edge.json import json_struct
+from api.jobs.schemas import JobView
+from tenants.errors import NotFound
+from tenants.grants import Grant
+from tenants.ids import from_base62
+from tenants.jobs import PREFIX, WIDTH, get_job
+from tenants.postgres import Postgres
+from tenants.scope import Caller
+
+
+@get("/v1/jobs/{job_id:str}", operation_id="getJob", grant=Grant.ROOMS_READ)
+async def show_job(
+    job_id: FromPath[str], caller: NamedDependency[Caller], postgres: NamedDependency[Postgres]
+) -> Response[bytes]:
+    """Tell how far a job is."""
+    require_server(caller)
+    digits = job_id.removeprefix(PREFIX)
+    if digits == job_id or len(digits) != WIDTH:
+        raise NotFound
+    try:
+        number = from_base62(digits)
+    except ValueError as error:
+        raise NotFound from error
+    if number >= 2**63:
+        raise NotFound
+    return json_struct(JobView.of(await get_job(postgres, caller.scope, number)))
+
+
+ROUTES = [show_job]
