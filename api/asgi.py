@@ -36,9 +36,11 @@ NOUNS = [*TOKENS, *KEYS, *USERS, *ROOMS, *MEMBERS, *MESSAGES, *CURSORS, *JOBS]
 
 def build_service(wiring: Wiring) -> ASGIApp:
     """Build the public service: REST, and the transports beneath it on plain ASGI."""
-    admission = Admission(wiring.authority, wiring.tickets, wiring.policies, wiring.postgres, wiring.connections)
+    admission = Admission(
+        wiring.authority, wiring.tickets, wiring.policies, wiring.postgres, wiring.connections, wiring.pulse
+    )
     shared = (wiring.around, wiring.connections, admission)
-    sockets = WebSocketShell(*shared)
+    sockets = WebSocketShell(*shared, wiring.strangers)
 
     @asgi("/v1/connect", is_mount=True)
     async def connect(scope: Scope, receive: Receive, send: Send) -> None:
@@ -114,13 +116,14 @@ async def _name_request(message: Message, scope: Scope) -> None:
 
 def _readiness(wiring: Wiring) -> Ready:
     age_s = wiring.audit.age_s
-    draining = wiring.connections.is_draining
+    draining = wiring.connections.is_going
     return Ready(
-        ready=not wiring.audit.is_stale and not draining,
+        ready=not (wiring.audit.is_stale or draining or wiring.pulse.is_late),
         mode=wiring.audit.mode.value,
         audit_age_ms=None if age_s == float("inf") else round(age_s * 1000),
         epoch=wiring.epochs.newest.ordinal,
         draining=draining,
+        loop_lag_ms=round(wiring.pulse.lag_s * 1000),
         connections=len(wiring.connections),
     )
 
@@ -155,6 +158,8 @@ def _counters(wiring: Wiring) -> dict[str, float | dict[str, float]]:
         "resumes": delivery.resumes,
         "resets": delivery.resets,
         "revocations": delivery.revocations,
+        "closed_slow": wiring.connections.closed_slow,
+        "unauthenticated_refused": wiring.strangers.refused,
         "catch_ups": delivery.catch_ups,
     }
 
@@ -168,6 +173,9 @@ def _gauges(wiring: Wiring) -> dict[str, float | dict[str, float]]:
         "audit_age_seconds": wiring.audit.age_s,
         "degraded": float(wiring.audit.mode.value == "degraded"),
         "epoch": wiring.epochs.newest.ordinal,
+        "loop_lag_seconds": wiring.pulse.lag_s,
+        "unauthenticated": len(wiring.strangers),
+        "backlog_bytes": wiring.connections.backlog_bytes,
     }
 
 

@@ -76,6 +76,7 @@ def run_dev(options: DevOptions, environ: dict[str, str]) -> int:
             "ROOMLOG_INTERNAL_PORT": str(internal_port),
             "ROOMLOG_WORKERS": str(options.workers),
             "ROOMLOG_DRAIN_S": environ.get("ROOMLOG_DRAIN_S", "0"),
+            "ROOMLOG_DRAIN_DELAY_S": environ.get("ROOMLOG_DRAIN_DELAY_S", "0"),
             "ROOMLOG_LOG_LEVEL": environ.get("ROOMLOG_LOG_LEVEL", "warning"),
         }
         service = subprocess.Popen([sys.executable, "-m", "api", "serve"], env=environ, preexec_fn=die_with_parent)

@@ -15,6 +15,7 @@ ServiceError
 ├── SeqConflict                seq_conflict
 ├── KeyReused                  idempotency_key_reused
 ├── TooLarge                   too_large
+├── TooManyStrangers           too_many_unauthenticated
 ├── RoomBusy                   room_busy
 └── Overloaded                 overloaded
 """
@@ -130,6 +131,14 @@ class TooLarge(ServiceError):
     code = "too_large"
     status = 413
     title = "Over the size limit; a message is at most 64 KiB."
+
+
+class TooManyStrangers(ServiceError):
+    """Too many sockets from this address are open that have not sent a credential yet; send one in the upgrade's header."""
+
+    code = "too_many_unauthenticated"
+    status = 429
+    title = "Too many sockets of this address have not said who they are; retry after the stated time."
 
 
 class RoomBusy(Unavailable):

@@ -10,6 +10,7 @@ from tenants.hashing import MIN_PEPPER_BYTES
 MIN_OPERATOR_TOKEN = 32
 MAX_WORKERS = 64
 MAX_PORT = 65_535
+MAX_SOCKETS = 1_000_000
 
 
 class BadSettings(Exception):
@@ -30,6 +31,9 @@ class Settings:
     workers: int = 1
     operator_token: str | None = field(default=None, repr=False)
     drain_s: float = 25.0
+    drain_delay_s: float = 5.0
+    max_strangers: int = 2_000
+    max_strangers_per_address: int = 100
     log_level: str = "info"
 
     @classmethod
@@ -41,45 +45,81 @@ class Settings:
         the public listener. `ROOMLOG_INTERNAL_HOST`, `ROOMLOG_INTERNAL_PORT`: health, metrics and the operator's REST,
         which `ROOMLOG_OPERATOR_TOKEN` (at least 32 characters) opens. `ROOMLOG_WORKERS`: processes, the internal port
         of each one higher than that of the one before. `ROOMLOG_DRAIN_S`: how long clients are given to move when a
-        process stops. `ROOMLOG_LOG_LEVEL`: debug, info, warning, error.
+        process stops, `ROOMLOG_DRAIN_DELAY_S`: for how long it says that it is going before it asks them to.
+        `ROOMLOG_MAX_UNAUTHENTICATED`, `…_PER_ADDRESS`: open sockets without a credential. `ROOMLOG_LOG_LEVEL`: debug,
+        info, warning, error.
         """
         reading = _Reading(environ)
-        settings = cls(
-            database_url=reading.url("DATABASE_URL", "postgresql://", "postgres://"),
-            redis_url=reading.url("REDIS_URL", "redis://", "rediss://", "unix://"),
-            pepper=reading.secret("ROOMLOG_PEPPER", MIN_PEPPER_BYTES).encode(),
-            host=environ.get("ROOMLOG_HOST", "127.0.0.1"),
-            port=reading.number("ROOMLOG_PORT", 8080, 0, MAX_PORT),
-            internal_host=environ.get("ROOMLOG_INTERNAL_HOST", "127.0.0.1"),
-            internal_port=reading.number("ROOMLOG_INTERNAL_PORT", 8090, 0, MAX_PORT),
-            workers=reading.number("ROOMLOG_WORKERS", 1, 1, MAX_WORKERS),
-            operator_token=(
-                reading.secret("ROOMLOG_OPERATOR_TOKEN", MIN_OPERATOR_TOKEN)
-                if "ROOMLOG_OPERATOR_TOKEN" in environ
-                else None
-            ),
-            drain_s=float(reading.number("ROOMLOG_DRAIN_S", 25, 0, 300)),
-            log_level=reading.choice("ROOMLOG_LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
-        )
+        settings = cls._take(reading)
         reading.finish()
         return settings
 
+    @classmethod
+    def told(cls) -> "list[Told]":
+        """Give every setting with its default and its bounds, as the README's table has to tell them."""
+        reading = _Reading({})
+        cls._take(reading)
+        return reading.told
+
+    @classmethod
+    def _take(cls, reading: "_Reading") -> "Settings":
+        return cls(
+            database_url=reading.url("DATABASE_URL", "postgresql://", "postgres://"),
+            redis_url=reading.url("REDIS_URL", "redis://", "rediss://", "unix://"),
+            pepper=reading.secret("ROOMLOG_PEPPER", MIN_PEPPER_BYTES).encode(),
+            host=reading.text("ROOMLOG_HOST", "127.0.0.1"),
+            port=reading.number("ROOMLOG_PORT", 8080, 0, MAX_PORT),
+            internal_host=reading.text("ROOMLOG_INTERNAL_HOST", "127.0.0.1"),
+            internal_port=reading.number("ROOMLOG_INTERNAL_PORT", 8090, 0, MAX_PORT),
+            workers=reading.number("ROOMLOG_WORKERS", 1, 1, MAX_WORKERS),
+            operator_token=reading.optional_secret("ROOMLOG_OPERATOR_TOKEN", MIN_OPERATOR_TOKEN),
+            drain_s=float(reading.number("ROOMLOG_DRAIN_S", 25, 0, 300)),
+            drain_delay_s=float(reading.number("ROOMLOG_DRAIN_DELAY_S", 5, 0, 300)),
+            max_strangers=reading.number("ROOMLOG_MAX_UNAUTHENTICATED", 2_000, 1, MAX_SOCKETS),
+            max_strangers_per_address=reading.number("ROOMLOG_MAX_UNAUTHENTICATED_PER_ADDRESS", 100, 1, MAX_SOCKETS),
+            log_level=reading.choice("ROOMLOG_LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is known of one setting."""
+
+    name: str
+    default: str | None
+    """As one would write it; None for one that must be given."""
+    bounds: str | None = None
+    """What its value must be, in words."""
+    is_required: bool = False
+
 
 class _Reading:
-    """Reads names one by one and remembers what was wrong with them."""
+    """Reads names one by one, remembers what was wrong with them, and what may be said of them."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self._faults: list[str] = []
+        self.told: list[Told] = []
+
+    def text(self, name: str, default: str) -> str:
+        self.told.append(Told(name, default))
+        return self._environ.get(name, default)
 
     def url(self, name: str, *schemes: str) -> str:
         expected = " or ".join(schemes)
+        self.told.append(Told(name, None, is_required=True))
         return self._take(name, lambda value: value.startswith(schemes), f"start with {expected}")
 
     def secret(self, name: str, length: int) -> str:
-        return self._take(name, lambda value: len(value) >= length, f"be at least {length} long")
+        self.told.append(Told(name, None, f"at least {length} characters", is_required=True))
+        return self._long_enough(name, length)
+
+    def optional_secret(self, name: str, length: int) -> str | None:
+        self.told.append(Told(name, "none", f"at least {length} characters"))
+        return self._long_enough(name, length) if name in self._environ else None
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
+        self.told.append(Told(name, str(default), f"{least} to {most}"))
         text = self._environ.get(name, str(default))
         if text.isascii() and text.isdigit() and least <= int(text) <= most:
             return int(text)
@@ -87,6 +127,7 @@ class _Reading:
         return default
 
     def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
+        self.told.append(Told(name, default, ", ".join(choices)))
         value = self._environ.get(name, default)
         if value not in choices:
             self._faults.append(f"{name} must be one of {', '.join(choices)}")
@@ -95,6 +136,9 @@ class _Reading:
     def finish(self) -> None:
         if self._faults:
             raise BadSettings("\n".join(self._faults))
+
+    def _long_enough(self, name: str, length: int) -> str:
+        return self._take(name, lambda value: len(value) >= length, f"be at least {length} long")
 
     def _take(self, name: str, holds: Callable[[str], bool], must: str) -> str:
         value = self._environ.get(name)

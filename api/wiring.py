@@ -20,12 +20,14 @@ from api.log.event import Event
 from api.log.lane import Lane, Lanes
 from api.log.pages import Pages
 from api.log.read import Reader
+from api.pulse import Pulse
 from api.rooms.directory import Directory
 from api.rooms.erase import erase_room
 from api.rooms.retention import Retention
 from api.settings import Settings
 from api.subscriptions.connections import Connections
 from api.subscriptions.open_room import RoomOpener
+from api.subscriptions.strangers import Strangers
 from api.subscriptions.surroundings import DeliveryCounts, Surroundings
 from api.tails.audit import Audit
 from api.tails.doors import Doors
@@ -78,6 +80,8 @@ class Wiring:
     connections: Connections
     worker: Worker
     retention: Retention
+    pulse: Pulse
+    strangers: Strangers
 
     @classmethod
     @asynccontextmanager
@@ -120,6 +124,7 @@ class Wiring:
             "worker": self.worker.run(),
             "retention": self.retention.run(),
             "tickets": self.tickets.run(),
+            "pulse": self.pulse.run(),
         }
         for number, lane in enumerate(self.lanes.lanes):
             tasks[f"lane-{number}"] = lane.run()
@@ -127,7 +132,7 @@ class Wiring:
 
     async def drain(self) -> None:
         """Let clients move to other processes, then answer all that was taken in."""
-        await self.connections.drain(self.settings.drain_s)
+        await self.connections.drain(self.settings.drain_s, after_s=self.settings.drain_delay_s)
         with suppress(Unavailable):
             await self.tickets.touch()
         await self.lanes.drain()
@@ -227,6 +232,8 @@ def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
         connections=connections,
         worker=worker,
         retention=Retention(postgres),
+        pulse=Pulse(),
+        strangers=Strangers(per_address=settings.max_strangers_per_address, in_all=settings.max_strangers),
     )
 
 

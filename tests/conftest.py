@@ -41,6 +41,7 @@ def environment(stores: Servers) -> dict[str, str]:
         "ROOMLOG_PEPPER": PEPPER,
         "ROOMLOG_OPERATOR_TOKEN": OPERATOR_TOKEN,
         "ROOMLOG_DRAIN_S": "1",
+        "ROOMLOG_DRAIN_DELAY_S": "0",
         "ROOMLOG_LOG_LEVEL": "warning",
     }
 

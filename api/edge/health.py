@@ -18,6 +18,8 @@ class Ready(msgspec.Struct):
     audit_age_ms: int | None
     epoch: int
     draining: bool
+    loop_lag_ms: int
+    """By how much the event loop was late of late; not ready while every beat is half a second late."""
     connections: int
 
 
@@ -32,7 +34,7 @@ async def livez() -> Response[bytes]:
 
 @get("/readyz", operation_id="readyz")
 async def readyz(readiness: NamedDependency[Readiness]) -> Response[bytes]:
-    """Tell whether to send work here: 200, or 503 while draining or without PostgreSQL."""
+    """Tell whether to send work here: 200, or 503 while draining, overloaded or without PostgreSQL."""
     ready = readiness()
     return json_struct(ready, status=200 if ready.ready else 503)
 

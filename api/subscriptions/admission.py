@@ -7,7 +7,8 @@ from litestar.types import Scope
 
 from api.edge.auth import ACT_AS_HEADER, credential_in, refuse_browser_with_key
 from api.edge.origins import check_origin
-from api.errors import BadRequest, OriginNotAllowed, RoomNotFound
+from api.errors import BadRequest, OriginNotAllowed, Overloaded, RoomNotFound
+from api.pulse import Pulse
 from api.subscriptions.connections import Connections
 from tenants.authority import Authority, Credentialed
 from tenants.errors import Unauthenticated, Unavailable
@@ -33,6 +34,7 @@ class Admission:
         policies: Policies,
         postgres: Postgres,
         connections: Connections,
+        pulse: Pulse,
     ) -> None:
         """Ask `authority` and `tickets` who it is, and `policies` whence they may come."""
         self._authority = authority
@@ -40,11 +42,14 @@ class Admission:
         self._policies = policies
         self._postgres = postgres
         self._connections = connections
+        self._pulse = pulse
 
-    def refuse_while_draining(self) -> None:
-        """Raise `Unavailable` in a process that is going."""
+    def refuse_while_unfit(self) -> None:
+        """Raise `Unavailable` in a process that is going, `Overloaded` in one that cannot keep up with those it has."""
         if self._connections.is_draining:
             raise Unavailable(retry_after_s=RETRY_AFTER_S)
+        if self._pulse.is_late:
+            raise Overloaded(retry_after_s=RETRY_AFTER_S)
 
     async def by_header(self, scope: Scope) -> Credentialed | None:
         """Say for whom the request's header speaks, None if it has none; raises what is the matter with it.

@@ -55,6 +55,8 @@ class Connection:
         self.sent_at = asyncio.get_running_loop().time()
         self.blocked_since: float | None = None
         """Since when one text has been waiting for the client to read."""
+        self.unread_bytes = 0
+        """The length of the text before it, of which the client may not have read everything."""
         self.leave_at: float | None = None
         """When to end a connection whose client cannot be asked to go by itself."""
         self._around = around
@@ -90,6 +92,11 @@ class Connection:
         if self.close_code is None:
             self.close_code = code
         self._wake.set()
+
+    @property
+    def backlog_bytes(self) -> int:
+        """About how much waits for the client to read."""
+        return self._outbox_bytes + (0 if self.blocked_since is None else self.unread_bytes)
 
     @property
     def readings(self) -> int:
@@ -260,6 +267,7 @@ class Connection:
         self.blocked_since = loop.time()
         await self._put(text, place)
         self.blocked_since = None
+        self.unread_bytes = len(text)
         self.sent_at = loop.time()
 
     async def _deliver(self, reading: Reading) -> None:

@@ -12,6 +12,12 @@ from tenants.clock import now
 HEARTBEAT_S = 20.0
 BLOCKED_S = 30.0
 """How long a client may leave what was sent to it unread."""
+MIN_BYTES_PER_S = 32 * 1024
+"""How fast a long frame must be read: it is one piece, of which nobody here sees how much has gone."""
+MAX_BACKLOG_BYTES = 256 * 1024 * 1024
+"""What may wait for all clients together; beyond, those for whom most waits are given up, to resume."""
+SPREAD = 0.8
+"""Of the time for moving, the part in which clients begin to move."""
 SWEEP_S = 0.25
 
 
@@ -25,7 +31,12 @@ class Connections:
         self._empty = asyncio.Event()
         self._empty.set()
         self._was_stale = False
+        self.is_going = False
+        """Whether the process has been told to stop; it still takes new connections until it is draining."""
         self.is_draining = False
+        self.closed_slow = 0
+        self.backlog_bytes = 0
+        """What waited for all clients at the last sweep."""
 
     def __len__(self) -> int:
         """Count the open connections."""
@@ -68,6 +79,7 @@ class Connections:
             now = asyncio.get_running_loop().time()
             turned = self._audit.is_stale != self._was_stale
             self._was_stale = self._audit.is_stale
+            self._keep_to_budget()
             for connection, expires_at in list(self._open.items()):
                 self._sweep(connection, expires_at, now)
                 if turned:
@@ -78,18 +90,42 @@ class Connections:
             connection.close(CloseCode.UNAUTHENTICATED)
         elif connection.leave_at is not None and now > connection.leave_at:
             connection.close(CloseCode.RESTART)
-        elif connection.blocked_since is not None and now - connection.blocked_since > BLOCKED_S:
-            connection.close(CloseCode.SLOW)
-            connection.given_up.set()
+        elif connection.blocked_since is not None and now - connection.blocked_since > _patience_s(connection):
+            self._give_up(connection)
         elif connection.blocked_since is None and now - connection.sent_at > HEARTBEAT_S:
             connection.say(frames.HEARTBEAT)
 
-    async def drain(self, within_s: float) -> None:
-        """Ask every client to move, spread evenly over `within_s`; then close who has stayed, with 1012."""
+    def _give_up(self, connection: Connection) -> None:
+        if not connection.given_up.is_set():
+            self.closed_slow += 1
+            connection.close(CloseCode.SLOW)
+            connection.given_up.set()
+
+    def _keep_to_budget(self) -> None:
+        self.backlog_bytes = sum(connection.backlog_bytes for connection in self._open)
+        excess = self.backlog_bytes - MAX_BACKLOG_BYTES
+        if excess <= 0:
+            return
+        for connection in sorted(self._open, key=lambda each: each.backlog_bytes, reverse=True):
+            self._give_up(connection)
+            excess -= connection.backlog_bytes
+            if excess <= 0:
+                return
+
+    async def drain(self, within_s: float, *, after_s: float = 0.0) -> None:
+        """Say for `after_s` that this process is going, then ask every client to move and close who has stayed, with 1012.
+
+        The clients' turns are spread evenly over most of `within_s`; what remains is for the last of them to move in.
+        """
+        self.is_going = True
+        await asyncio.sleep(after_s)
         self.is_draining = True
         now = asyncio.get_running_loop().time()
-        for connection in list(self._open):
-            after_s = random.uniform(0, within_s)  # noqa: S311 - spread
+        open_ = list(self._open)
+        # One turn each, at a random moment of its own slice: drawn freely, some moments would get twice their share.
+        random.shuffle(open_)
+        for turn, connection in enumerate(open_):
+            after_s = within_s * SPREAD * (turn + random.random()) / len(open_)  # noqa: S311 - spread
             connection.say(frames.reconnect(round(after_s * 1000)))
             if connection.is_one_way:
                 connection.leave_at = now + after_s
@@ -100,3 +136,7 @@ class Connections:
             await asyncio.gather(*(connection.settle() for connection in self._open))
             for connection in list(self._open):
                 connection.close(CloseCode.RESTART)
+
+
+def _patience_s(connection: Connection) -> float:
+    return BLOCKED_S + connection.unread_bytes / MIN_BYTES_PER_S

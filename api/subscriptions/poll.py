@@ -39,7 +39,7 @@ class PollShell:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one poll; raises its refusals."""
-        self._admission.refuse_while_draining()
+        self._admission.refuse_while_unfit()
         fields = query(scope)
         wait_s = float(number(fields, "wait", DEFAULT_WAIT_S, MAX_WAIT_S))
         limit = number(fields, "limit", DEFAULT_FRAMES, MAX_FRAMES, least=1)

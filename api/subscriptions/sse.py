@@ -50,7 +50,7 @@ class StreamShell:
         wanted, ticket = _wanted(scope)
         stream = _Stream(cast("SendAny", send))
         try:
-            self._admission.refuse_while_draining()
+            self._admission.refuse_while_unfit()
             who = await self._admission.by_header(scope)
             if who is not None:
                 await self._follow(who, wanted, stream, cast("ReceiveAny", receive))

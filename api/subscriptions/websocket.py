@@ -8,6 +8,7 @@ from typing import Any, cast
 import msgspec
 from litestar.types import Receive, Scope, Send
 
+from api.edge.address import client_address
 from api.edge.body import decode
 from api.edge.problems import PROBLEM_TYPE, problem, problem_headers
 from api.errors import BadRequest, OriginNotAllowed
@@ -18,6 +19,7 @@ from api.subscriptions.connection import Connection
 from api.subscriptions.connections import HEARTBEAT_S, Connections
 from api.subscriptions.frames import CloseCode
 from api.subscriptions.serving import Gone, Hangup, ReceiveAny, SendAny, registered, run
+from api.subscriptions.strangers import Strangers
 from api.subscriptions.surroundings import Surroundings
 from tenants.authority import Credentialed
 from tenants.errors import ServiceError, Unauthenticated, Unavailable
@@ -32,36 +34,42 @@ _FRAMES: msgspec.json.Decoder[frames.ClientFrame] = msgspec.json.Decoder(frames.
 class WebSocketShell:
     """Serves `GET /v1/connect`."""
 
-    def __init__(self, around: Surroundings, connections: Connections, admission: Admission) -> None:
-        """Open connections with what they share, and register them."""
+    def __init__(
+        self, around: Surroundings, connections: Connections, admission: Admission, strangers: Strangers
+    ) -> None:
+        """Open connections with what they share, and register them; `strangers` bounds those without a credential."""
         self._around = around
         self._connections = connections
         self._admission = admission
+        self._strangers = strangers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one socket from its upgrade to its end."""
         receive_any, send_any = cast("ReceiveAny", receive), cast("SendAny", send)
         await receive_any()
-        try:
-            self._admission.refuse_while_draining()
-            who = await self._admission.by_header(scope)
-            if who is None:
-                await self._admission.check_named_app(scope)
-        except ServiceError as error:
-            await _refuse_upgrade(send_any, error)
-            return
-        # The client going away is the ordinary end of a socket, whoever notices it.
-        with contextlib.suppress(Gone, OSError):
+        with contextlib.ExitStack() as as_stranger:
             try:
+                self._admission.refuse_while_unfit()
+                who = await self._admission.by_header(scope)
                 if who is None:
-                    await send_any(ACCEPT)
-                    who = await self._from_first_frame(scope, receive_any)
-                    code = await self._serve(who, receive_any, send_any)
-                else:
-                    code = await self._serve(who, receive_any, send_any, first=ACCEPT)
-                await _close(send_any, code, code.name.lower())
-            except Hangup as hangup:
-                await _close(send_any, hangup.code, hangup.reason)
+                    await self._admission.check_named_app(scope)
+                    as_stranger.enter_context(self._strangers.admitted(client_address(scope)))
+            except ServiceError as error:
+                await _refuse_upgrade(send_any, error)
+                return
+            # The client going away is the ordinary end of a socket, whoever notices it.
+            with contextlib.suppress(Gone, OSError):
+                try:
+                    if who is None:
+                        await send_any(ACCEPT)
+                        who = await self._from_first_frame(scope, receive_any)
+                        as_stranger.close()
+                        code = await self._serve(who, receive_any, send_any)
+                    else:
+                        code = await self._serve(who, receive_any, send_any, first=ACCEPT)
+                    await _close(send_any, code, code.name.lower())
+                except Hangup as hangup:
+                    await _close(send_any, hangup.code, hangup.reason)
 
     async def _from_first_frame(self, scope: Scope, receive: ReceiveAny) -> Credentialed:
         try:

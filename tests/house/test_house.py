@@ -12,6 +12,7 @@ import pytest
 from api.errors import catalogue
 from api.log.event import Kind
 from api.log.item import Needs, Outcome
+from api.settings import Settings, Told
 
 ROOT = Path(__file__).parent.parent.parent
 PYTHON = [path for folder in ("api", "tenants") for path in (ROOT / folder).rglob("*.py")]
@@ -100,6 +101,15 @@ def test_every_setting_stands_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
     told = set(re.findall(r"^\| `((?:ROOMLOG_|DATABASE_|REDIS_)[A-Z_]+)`", readme, re.MULTILINE))
     assert told == read
+
+
+@pytest.mark.parametrize("setting", Settings.told(), ids=lambda setting: setting.name)
+def test_the_readme_tells_each_default_and_bound(setting: Told) -> None:
+    """A row's second cell is the default of the code (– for what must be given), its third one names the bounds."""
+    rows = [line.split(" | ", 2) for line in (ROOT / "README.md").read_text().splitlines()]
+    default, text = next(row[1:] for row in rows if row[0] == f"| `{setting.name}`")
+    assert default == ("–" if setting.is_required else setting.default)
+    assert setting.bounds is None or setting.bounds in text, f"write “{setting.bounds}” into the row"
 
 
 def test_nothing_reads_cookies() -> None:

@@ -84,6 +84,7 @@ def running_cluster(folder: Path, processes: int, planted: dict[str, str]) -> It
                 "ROOMLOG_PEPPER": secrets.token_hex(32),
                 "ROOMLOG_OPERATOR_TOKEN": secrets.token_hex(32),
                 "ROOMLOG_DRAIN_S": "1",
+                "ROOMLOG_DRAIN_DELAY_S": "0",
                 **planted,
             }
             for number in range(processes):

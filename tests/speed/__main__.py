@@ -51,6 +51,7 @@ def main() -> int:
                 "ROOMLOG_PEPPER": secrets.token_hex(32),
                 "ROOMLOG_OPERATOR_TOKEN": secrets.token_hex(32),
                 "ROOMLOG_DRAIN_S": "0",
+                "ROOMLOG_DRAIN_DELAY_S": "0",
             }
             with running_service(environment, folder / "log") as service:
                 asyncio.run(measure(service, stores.database_url, seconds))
