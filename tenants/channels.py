@@ -1,6 +1,6 @@
-"""Names of Redis channels: built here and nowhere else, from internal numbers only."""
+"""Names of Redis channels and keys: built here and nowhere else, from internal numbers and addresses only."""
 
-from tenants.ids import AppId
+from tenants.ids import AppId, UserNumber
 
 PREFIX = "rl1"
 
@@ -13,3 +13,18 @@ def room_channel(app: AppId, room: int) -> str:
 def probe_channel(process: int) -> str:
     """Name the channel on which a process listens for its own publications."""
     return f"{PREFIX}:probe:{{{process:x}}}"
+
+
+def app_limit(app: AppId, name: str) -> str:
+    """Name the bucket of one of an app's limits; the braces keep all buckets of an app in one slot."""
+    return f"{PREFIX}:limit:{{{app:x}}}:{name}"
+
+
+def user_limit(app: AppId, user: UserNumber, name: str) -> str:
+    """Name the bucket of one of a user's limits, in the slot of its app's."""
+    return f"{PREFIX}:limit:{{{app:x}}}:{name}:{user:x}"
+
+
+def address_limit(address: str, name: str) -> str:
+    """Name the bucket of one of a network address's limits."""
+    return f"{PREFIX}:limit:{{@{address}}}:{name}"

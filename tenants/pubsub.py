@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
 
 PUBLISH_TIMEOUT_S = 0.5
 DEFAULT_PORT = 6379
@@ -17,6 +17,10 @@ DEFAULT_PORT = 6379
 
 class PublishFailed(Exception):
     """Redis did not take the payloads in time; nobody retries, for the audit repairs what was lost."""
+
+
+class EvaluationFailed(Exception):
+    """Redis did not answer in time; what was asked for may have happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,36 @@ class PubSub:
             _obey_cancellation()
             raise PublishFailed from error
         _obey_cancellation()
+
+    async def evaluate(
+        self, script: str, sha: str, calls: Sequence[tuple[Sequence[str], Sequence[int]]], timeout_s: float
+    ) -> list[list[int] | None]:
+        """Run a script once for each call's keys and arguments, in one trip; None for a call that Redis refused.
+
+        Raises `EvaluationFailed` without an answer in time. A Redis that does not know the script is told it.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                replies = await self._evaluate(sha, calls)
+                unknown = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+                if unknown:
+                    await self._client.script_load(script)
+                    again = await self._evaluate(sha, [calls[index] for index in unknown])
+                    for index, reply in zip(unknown, again, strict=True):
+                        replies[index] = reply
+        except (RedisError, OSError, TimeoutError) as error:
+            _obey_cancellation()
+            raise EvaluationFailed from error
+        _obey_cancellation()
+        return [None if isinstance(reply, Exception) else reply for reply in replies]
+
+    async def _evaluate(
+        self, sha: str, calls: Sequence[tuple[Sequence[str], Sequence[int]]]
+    ) -> list[list[int] | Exception]:
+        pipeline = self._client.pipeline(transaction=False)
+        for keys, arguments in calls:
+            pipeline.evalsha(sha, len(keys), *keys, *arguments)
+        return list(await pipeline.execute(raise_on_error=False))
 
 
 def _obey_cancellation() -> None:

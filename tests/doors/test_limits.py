@@ -1,0 +1,170 @@
+"""Limits on a real Redis: the script is the model, and without Redis every process holds its limits by itself."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from api.embedded import Servers
+from tenants.channels import address_limit, app_limit, user_limit
+from tenants.gcra import MICROSECONDS, Rate, judge
+from tenants.ids import AppId, UserNumber
+from tenants.limits import SCRIPT, SHA, Limit, Limits
+from tenants.pubsub import PubSub
+
+NOBODY = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture
+async def pubsub(stores: Servers) -> AsyncIterator[PubSub]:
+    async with PubSub.open(stores.redis_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def limits(pubsub: PubSub) -> AsyncIterator[Limits]:
+    made = Limits(pubsub)
+    running = asyncio.create_task(made.run())
+    yield made
+    running.cancel()
+
+
+def bucket(per_s: float, burst: int, name: str = "b") -> Limit:
+    return Limit(name, app_limit(AppId(secrets.randbits(60)), name), Rate(per_s, burst))
+
+
+RATES = st.builds(Rate, st.floats(10, 1_000_000), st.integers(1, 12))
+
+
+@given(
+    st.lists(RATES, min_size=1, max_size=4),
+    st.lists(st.sampled_from([-10, 0, 2, 10**9]), min_size=4, max_size=4),
+    st.lists(st.sets(st.integers(0, 3), min_size=1), min_size=1, max_size=40),
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_the_script_says_what_the_model_says(
+    pubsub: PubSub, rates: list[Rate], delays_s: list[int], checks: list[set[int]]
+) -> None:
+    """Checks of random buckets, one after the other on Redis's own clock, end to the microsecond as in the model.
+
+    Some begin with what a clock that was wrong has left behind.
+    """
+    tag = secrets.token_hex(8)
+    seconds, _ = await pubsub._client.time()
+    full_at = [(seconds + delay_s) * MICROSECONDS for delay_s in delays_s[: len(rates)]]
+    for index, moment in enumerate(full_at):
+        await pubsub._client.set(address_limit(tag, str(index)), moment)
+    for check in checks:
+        chosen = sorted(index for index in check if index < len(rates)) or [0]
+        keys = [address_limit(tag, str(index)) for index in chosen]
+        numbers = [number for index in chosen for number in (rates[index].interval_us, rates[index].span_us)]
+        [reply] = await pubsub.evaluate(SCRIPT, SHA, [(keys, numbers)], 1.0)
+        assert reply is not None
+        allowed, now_us, *used = reply
+        verdict = judge([rates[index] for index in chosen], [full_at[index] for index in chosen], now_us)
+        assert (allowed == 1) is verdict.is_allowed
+        assert used == [standing.used_us for standing in verdict.standings]
+        if verdict.is_allowed:
+            for index, used_us in zip(chosen, used, strict=True):
+                full_at[index] = now_us + used_us
+
+
+async def test_several_processes_share_one_bucket_exactly(pubsub: PubSub) -> None:
+    """Of 300 checks at once in three processes, exactly the burst passes."""
+    processes = [Limits(pubsub) for _ in range(3)]
+    tasks = [asyncio.create_task(process.run()) for process in processes]
+    limit = bucket(0.01, 100)
+    verdicts = await asyncio.gather(*(processes[n % 3].take([limit]) for n in range(300)))
+    for task in tasks:
+        task.cancel()
+    assert sum(verdict.is_allowed for verdict in verdicts) == 100
+    # Checks that came together travelled together.
+    assert all(process.counts.trips <= 2 for process in processes)
+
+
+async def test_a_redis_that_lost_the_script_is_told_it_anew(limits: Limits, pubsub: PubSub) -> None:
+    """After SCRIPT FLUSH the very next check is judged by Redis all the same."""
+    limit = bucket(0.01, 2)
+    assert (await limits.take([limit])).is_allowed
+    await pubsub._client.script_flush()
+    assert (await limits.take([limit])).is_allowed
+    assert not (await limits.take([limit])).is_allowed
+    assert limits.counts.alone == 0
+
+
+async def test_what_one_bucket_refuses_is_taken_from_none(limits: Limits) -> None:
+    """A user's empty bucket leaves the app's as it was."""
+    app = AppId(secrets.randbits(60))
+    of_app = Limit("app", app_limit(app, "a"), Rate(0.01, 10))
+    of_user = Limit("user", user_limit(app, UserNumber(7), "u"), Rate(0.01, 1))
+    verdicts = [await limits.take([of_app, of_user]) for _ in range(5)]
+    assert [verdict.is_allowed for verdict in verdicts] == [True, False, False, False, False]
+    assert (await limits.take([of_app])).standings[0].remaining == 8
+
+
+async def test_without_redis_every_process_holds_the_limit_by_itself() -> None:
+    """Redis out of reach: never unlimited, never closed."""
+    async with PubSub.open(NOBODY) as nowhere:
+        processes = [Limits(nowhere) for _ in range(2)]
+        tasks = [asyncio.create_task(process.run()) for process in processes]
+        limit = bucket(0.01, 10)
+        verdicts = await asyncio.gather(*(processes[n % 2].take([limit]) for n in range(100)))
+        for task in tasks:
+            task.cancel()
+    assert sum(verdict.is_allowed for verdict in verdicts) == 20
+    assert all(process.counts.alone > 0 for process in processes)
+
+
+async def test_a_redis_that_lost_its_data_gives_no_process_more_than_the_limit(limits: Limits, pubsub: PubSub) -> None:
+    """A Redis that comes back empty does not hand out a second burst to the same process."""
+    limit = bucket(0.01, 10)
+    for _ in range(10):
+        assert (await limits.take([limit])).is_allowed
+    await pubsub._client.delete(limit.key)
+    assert not (await limits.take([limit])).is_allowed
+
+
+async def test_a_redis_that_does_not_answer_delays_one_check_and_not_the_next() -> None:
+    """After 0.1 s without an answer the process goes by its own count, and leaves Redis alone for a while."""
+    silent = await asyncio.start_server(_say_nothing, "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    loop = asyncio.get_running_loop()
+    async with silent, PubSub.open(f"redis://127.0.0.1:{port}/0") as pubsub:
+        limits = Limits(pubsub)
+        running = asyncio.create_task(limits.run())
+        limit = bucket(0.01, 2)
+        began = loop.time()
+        first = await limits.take([limit])
+        asked = loop.time()
+        later = [await limits.take([limit]) for _ in range(10)]
+        ended = loop.time()
+        running.cancel()
+    assert first.is_allowed
+    assert 0.09 < asked - began < 1
+    assert ended - asked < 0.09
+    assert [verdict.is_allowed for verdict in later] == [True, *[False] * 9]
+
+
+async def _say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_limits_that_end_leave_nobody_waiting(pubsub: PubSub) -> None:
+    """Checks in mid-trip when the process ends are judged by its own count."""
+    limits = Limits(pubsub)
+    running = asyncio.create_task(limits.run())
+    limit = bucket(0.01, 3)
+    tasks = [asyncio.create_task(limits.take([limit])) for _ in range(5)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    running.cancel()
+    async with asyncio.timeout(1):
+        verdicts = await asyncio.gather(*tasks)
+    assert sum(verdict.is_allowed for verdict in verdicts) == 3
+    async with asyncio.timeout(1):
+        assert not (await limits.take([limit])).is_allowed
