@@ -10,11 +10,14 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from api.cursors.routes import ROUTES as CURSORS
 from api.edge import health
 from api.edge.auth import provide_caller, provide_key
+from api.edge.failures import Failures
 from api.edge.health import Readiness, Ready
 from api.edge.origins import ASGIService, Origins
 from api.edge.problems import HANDLERS, REQUEST_ID_HEADER, new_request_id
+from api.edge.proxies import Proxies
 from api.jobs.routes import ROUTES as JOBS
 from api.keys.routes import ROUTES as KEYS
+from api.limits.routes import ROUTES as LIMITS
 from api.members.routes import ROUTES as MEMBERS
 from api.members.routes import provide_member_doors
 from api.messages.routes import ROUTES as MESSAGES
@@ -31,13 +34,21 @@ from api.tokens.routes import ROUTES as TOKENS
 from api.users.routes import ROUTES as USERS
 from api.wiring import Wiring
 
-NOUNS = [*TOKENS, *KEYS, *USERS, *ROOMS, *MEMBERS, *MESSAGES, *CURSORS, *JOBS]
+NOUNS = [*TOKENS, *KEYS, *USERS, *ROOMS, *MEMBERS, *MESSAGES, *CURSORS, *LIMITS, *JOBS]
 
 
 def build_service(wiring: Wiring) -> ASGIApp:
     """Build the public service: REST, and the transports beneath it on plain ASGI."""
+    failures = Failures(wiring.authority, wiring.limits, wiring.settings.max_failures)
     admission = Admission(
-        wiring.authority, wiring.tickets, wiring.policies, wiring.postgres, wiring.connections, wiring.pulse
+        wiring.authority,
+        wiring.tickets,
+        wiring.policies,
+        wiring.postgres,
+        wiring.connections,
+        wiring.pulse,
+        failures,
+        wiring.budgets,
     )
     shared = (wiring.around, wiring.connections, admission)
     sockets = WebSocketShell(*shared, wiring.strangers)
@@ -54,6 +65,8 @@ def build_service(wiring: Wiring) -> ASGIApp:
             "member_doors": Provide(provide_member_doors),
             "authority": _given(wiring.authority),
             "policies": _given(wiring.policies),
+            "budgets": _given(wiring.budgets),
+            "failures": _given(failures),
             "postgres": _given(wiring.postgres),
             "lanes": _given(wiring.lanes),
             "directory": _given(wiring.directory),
@@ -69,7 +82,8 @@ def build_service(wiring: Wiring) -> ASGIApp:
         openapi_config=None,
         logging_config=None,
     )
-    return cast("ASGIApp", Origins(cast("ASGIService", service)))
+    public = Origins(cast("ASGIService", service))
+    return cast("ASGIApp", Proxies(public, wiring.settings.trusted_proxies))
 
 
 def build_internal(wiring: Wiring) -> Litestar:
@@ -139,6 +153,9 @@ def _counters(wiring: Wiring) -> dict[str, float | dict[str, float]]:
         "append_refused": sum(lane.refused for lane in lanes),
         "append_parked": sum(lane.parked for lane in lanes),
         "append_unknown": sum(lane.unknown for lane in lanes),
+        "limit_trips": wiring.limits.counts.trips,
+        "limit_refused": wiring.limits.counts.refused,
+        "limit_alone": wiring.limits.counts.alone,
         "published": wiring.publisher.published,
         "publish_dropped": wiring.publisher.dropped,
         "publish_failed": wiring.publisher.failed,

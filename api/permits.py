@@ -6,9 +6,9 @@ from tenants.grants import Grant
 from tenants.scope import Caller
 
 
-def permit(caller: Caller, grant: Grant, room_id: str | None = None) -> None:
-    """Raise `MissingGrant` unless the credential has the grant, and `RoomNotFound` unless it reaches the room."""
-    if not caller.may(grant):
+def permit(caller: Caller, grant: Grant | None, room_id: str | None = None) -> None:
+    """Raise `MissingGrant` unless the credential has the grant (if any), and `RoomNotFound` unless it reaches the room."""
+    if grant is not None and not caller.may(grant):
         raise MissingGrant(f"This takes the grant {grant}.")
     if room_id is not None and not caller.reaches(room_id):
         raise RoomNotFound

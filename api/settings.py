@@ -1,5 +1,6 @@
 """Settings: read once from the environment, handed down, never asked for again."""
 
+import ipaddress
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from tenants.hashing import MIN_PEPPER_BYTES
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 MIN_OPERATOR_TOKEN = 32
 MAX_WORKERS = 64
 MAX_PORT = 65_535
@@ -34,6 +36,8 @@ class Settings:
     drain_delay_s: float = 5.0
     max_strangers: int = 2_000
     max_strangers_per_address: int = 100
+    max_failures: int = 60
+    trusted_proxies: tuple[Network, ...] = ()
     log_level: str = "info"
 
     @classmethod
@@ -46,8 +50,9 @@ class Settings:
         which `ROOMLOG_OPERATOR_TOKEN` (at least 32 characters) opens. `ROOMLOG_WORKERS`: processes, the internal port
         of each one higher than that of the one before. `ROOMLOG_DRAIN_S`: how long clients are given to move when a
         process stops, `ROOMLOG_DRAIN_DELAY_S`: for how long it says that it is going before it asks them to.
-        `ROOMLOG_MAX_UNAUTHENTICATED`, `…_PER_ADDRESS`: open sockets without a credential. `ROOMLOG_LOG_LEVEL`: debug,
-        info, warning, error.
+        `ROOMLOG_MAX_UNAUTHENTICATED`, `…_PER_ADDRESS`: open sockets without a credential. `ROOMLOG_MAX_FAILURES`: wrong
+        credentials of one address in a minute. `ROOMLOG_TRUSTED_PROXIES`: networks whose word on a client's address is
+        taken. `ROOMLOG_LOG_LEVEL`: debug, info, warning, error.
         """
         reading = _Reading(environ)
         settings = cls._take(reading)
@@ -77,6 +82,8 @@ class Settings:
             drain_delay_s=float(reading.number("ROOMLOG_DRAIN_DELAY_S", 5, 0, 300)),
             max_strangers=reading.number("ROOMLOG_MAX_UNAUTHENTICATED", 2_000, 1, MAX_SOCKETS),
             max_strangers_per_address=reading.number("ROOMLOG_MAX_UNAUTHENTICATED_PER_ADDRESS", 100, 1, MAX_SOCKETS),
+            max_failures=reading.number("ROOMLOG_MAX_FAILURES", 60, 1, 1_000_000),
+            trusted_proxies=reading.networks("ROOMLOG_TRUSTED_PROXIES"),
             log_level=reading.choice("ROOMLOG_LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
         )
 
@@ -132,6 +139,16 @@ class _Reading:
         if value not in choices:
             self._faults.append(f"{name} must be one of {', '.join(choices)}")
         return value
+
+    def networks(self, name: str) -> tuple[Network, ...]:
+        self.told.append(Told(name, "none"))
+        found: list[Network] = []
+        for text in filter(None, (part.strip() for part in self._environ.get(name, "").split(","))):
+            try:
+                found.append(ipaddress.ip_network(text))
+            except ValueError:
+                self._faults.append(f"{name} must be networks such as 10.0.0.0/8, separated by commas, not {text}")
+        return tuple(found)
 
     def finish(self) -> None:
         if self._faults:

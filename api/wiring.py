@@ -36,11 +36,13 @@ from api.tails.payload import write_payload
 from api.users.erase import UserEraser
 from tenants.apps import erase_app
 from tenants.authority import Authority
+from tenants.budgets import Budgets
 from tenants.channels import room_channel
 from tenants.controls import AppChanged, FloorMoved, KeyRevoked, KeyRotated, read_control
 from tenants.errors import Unavailable
 from tenants.hashing import Pepper
 from tenants.ids import AppId
+from tenants.limits import Limits
 from tenants.policies import Policies
 from tenants.postgres import Postgres
 from tenants.pubsub import PubSub
@@ -70,6 +72,8 @@ class Wiring:
     authority: Authority
     tickets: Tickets
     policies: Policies
+    limits: Limits
+    budgets: Budgets
     publisher: Publisher
     listener: Listener
     probe: Probe
@@ -123,6 +127,7 @@ class Wiring:
             "connections": self.connections.run(),
             "worker": self.worker.run(),
             "retention": self.retention.run(),
+            "limits": self.limits.run(),
             "tickets": self.tickets.run(),
             "pulse": self.pulse.run(),
         }
@@ -155,6 +160,8 @@ def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
     authority = Authority(postgres, pepper)
     tickets = Tickets(postgres, pepper)
     policies = Policies(postgres)
+    limits = Limits(pubsub)
+    budgets = Budgets(limits, policies)
     probe = Probe()
 
     def on_payload(channel: str, payload: bytes) -> None:
@@ -197,6 +204,7 @@ def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
         pages=pages,
         pepper=pepper,
         postgres=postgres,
+        budgets=budgets,
         catch_ups=asyncio.Semaphore(CATCH_UPS),
         counts=DeliveryCounts(),
         problem=problem,
@@ -222,6 +230,8 @@ def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
         authority=authority,
         tickets=tickets,
         policies=policies,
+        limits=limits,
+        budgets=budgets,
         publisher=publisher,
         listener=listener,
         probe=probe,

@@ -6,6 +6,7 @@ ServiceError
 │   └── MissingGrant           missing_grant
 ├── NotFound                   not_found
 │   └── UserNotFound           user_not_found (others of its kin in api.errors)
+├── RateLimited                rate_limited
 ├── Unavailable                unavailable
 └── api.errors                 the refusals of chat
 
@@ -72,6 +73,14 @@ class UserNotFound(NotFound):
 
     code = "user_not_found"
     title = "No such user in this app; make it with PUT /v1/users/{id}."
+
+
+class RateLimited(ServiceError):
+    """An app, a user or an address has done this too often of late; nothing was done. The detail names the limits."""
+
+    code = "rate_limited"
+    status = 429
+    title = "Too often; retry after the stated time. GET /v1/limits tells the limits."
 
 
 class Unavailable(ServiceError):

@@ -42,6 +42,7 @@ def environment(stores: Servers) -> dict[str, str]:
         "ROOMLOG_OPERATOR_TOKEN": OPERATOR_TOKEN,
         "ROOMLOG_DRAIN_S": "1",
         "ROOMLOG_DRAIN_DELAY_S": "0",
+        "ROOMLOG_MAX_FAILURES": "100000",
         "ROOMLOG_LOG_LEVEL": "warning",
     }
 

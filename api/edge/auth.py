@@ -7,10 +7,13 @@ from typing import Any
 import structlog
 from litestar import Request
 
+from api.edge.address import client_address
+from api.edge.failures import Failures
+from api.edge.limits import spend
 from api.edge.origins import check_origin
 from api.errors import BadRequest, NoKeysInBrowsers
 from api.permits import permit
-from tenants.authority import Authority
+from tenants.budgets import Budgets
 from tenants.errors import Forbidden, Unauthenticated
 from tenants.keys import note_in_browser
 from tenants.policies import Policies
@@ -44,20 +47,20 @@ async def refuse_browser_with_key(postgres: Postgres, caller: Caller, *, has_ori
 
 
 async def provide_caller(
-    request: Request[Any, Any, Any], authority: Authority, postgres: Postgres, policies: Policies
+    request: Request[Any, Any, Any], failures: Failures, budgets: Budgets, postgres: Postgres, policies: Policies
 ) -> Caller:
-    """Authenticate a request and see that the credential has the route's `grant`.
+    """Authenticate a request, take it from its budgets, and see that the credential has the route's `grant`.
 
     An API key may name the user as whom it acts in the header `Roomlog-As`.
     """
     credential = credential_in(request.headers.get("authorization", ""))
-    if credential is None:
-        raise Unauthenticated
-    caller = (await authority.authenticate(credential)).caller
+    caller = (await failures.authenticate(credential, client_address(request.scope))).caller
+    opt = request.route_handler.opt
+    await spend(budgets, caller, opt.get("budget"), request.scope["state"])
     origin = request.headers.get("origin")
     await refuse_browser_with_key(postgres, caller, has_origin=origin is not None)
     await check_origin(policies, caller.scope.app, origin, request.scope["state"])
-    permit(caller, request.route_handler.opt["grant"], request.path_params.get("room_id"))
+    permit(caller, opt["grant"], request.path_params.get("room_id"))
     return await acting_as(postgres, caller, request.headers.get(ACT_AS_HEADER))
 
 

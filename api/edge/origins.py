@@ -7,6 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from api.edge.limits import HEADERS as LIMIT_HEADERS
 from api.edge.problems import REQUEST_ID_HEADER, new_request_id
 from api.errors import OriginNotAllowed
 from tenants.errors import Unauthenticated
@@ -71,7 +72,8 @@ class Origins:
             if message["type"] == "http.response.start":
                 allowed = None if state.get(REFUSED) else origin
                 given, is_secure = message["headers"], scope["scheme"] == "https"
-                message["headers"] = [*given, *_headers(given, allowed, request_id, is_secure=is_secure)]
+                told = state.get(LIMIT_HEADERS, ())
+                message["headers"] = [*given, *told, *_headers(given, allowed, request_id, is_secure=is_secure)]
             await send(message)
 
         await self._service(scope, receive, send_on)

@@ -1,6 +1,7 @@
 """Problems out: every refusal as RFC 9457 `application/problem+json` with a stable code, and nothing of our insides."""
 
 import secrets
+from math import ceil
 from typing import Any, cast
 
 import msgspec
@@ -36,7 +37,7 @@ def problem(error: ServiceError, request_id: str | None = None) -> dict[str, obj
     if error.pointer is not None:
         members["pointer"] = error.pointer
     if error.retry_after_s is not None:
-        members["retry_after_ms"] = round(error.retry_after_s * 1000)
+        members["retry_after_ms"] = ceil(error.retry_after_s * 1000)
     if request_id is not None:
         members["request_id"] = request_id
     return members
@@ -46,7 +47,7 @@ def problem_headers(error: ServiceError) -> list[tuple[bytes, bytes]]:
     """Give the headers that go with a refusal: when to retry, how to authenticate."""
     headers: list[tuple[bytes, bytes]] = []
     if error.retry_after_s is not None:
-        headers.append((b"retry-after", str(max(1, round(error.retry_after_s))).encode()))
+        headers.append((b"retry-after", str(max(1, ceil(error.retry_after_s))).encode()))
     if isinstance(error, Unauthenticated):
         headers.append((b"www-authenticate", b'Bearer realm="roomlog"'))
     return headers

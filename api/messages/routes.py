@@ -19,6 +19,7 @@ from api.messages.schemas import EditedMessage, NewMessage
 from api.messages.send import send
 from api.names import room_id as checked
 from api.rooms.directory import Directory
+from tenants.budgets import Budget
 from tenants.grants import Grant
 from tenants.hashing import Pepper
 from tenants.scope import Caller
@@ -28,7 +29,7 @@ Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT)]
 Place = Annotated[int | None, QueryParameter(ge=0, le=2**63 - 1)]
 
 
-@post("/v1/rooms/{room_id:str}/messages", operation_id="sendMessage", grant=Grant.MESSAGES_WRITE)
+@post("/v1/rooms/{room_id:str}/messages", operation_id="sendMessage", grant=Grant.MESSAGES_WRITE, budget=Budget.SENDS)
 async def send_message(
     request: Request[Any, Any, Any],
     room_id: FromPath[str],
@@ -79,7 +80,12 @@ async def get_message(
     return json_text(state_json(message.latest))
 
 
-@patch("/v1/rooms/{room_id:str}/messages/{message_id:str}", operation_id="editMessage", grant=Grant.MESSAGES_WRITE)
+@patch(
+    "/v1/rooms/{room_id:str}/messages/{message_id:str}",
+    operation_id="editMessage",
+    grant=Grant.MESSAGES_WRITE,
+    budget=Budget.SENDS,
+)
 async def edit_message(
     request: Request[Any, Any, Any],
     room_id: FromPath[str],
@@ -101,6 +107,7 @@ async def edit_message(
     "/v1/rooms/{room_id:str}/messages/{message_id:str}",
     operation_id="deleteMessage",
     grant=Grant.MESSAGES_WRITE,
+    budget=Budget.SENDS,
     status_code=200,
 )
 async def delete_message(

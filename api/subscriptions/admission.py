@@ -5,12 +5,16 @@ from urllib.parse import parse_qs
 
 from litestar.types import Scope
 
+from api.edge.address import client_address
 from api.edge.auth import ACT_AS_HEADER, credential_in, refuse_browser_with_key
+from api.edge.failures import Failures
+from api.edge.limits import HEADERS, limit_headers
 from api.edge.origins import check_origin
 from api.errors import BadRequest, OriginNotAllowed, Overloaded, RoomNotFound
 from api.pulse import Pulse
 from api.subscriptions.connections import Connections
 from tenants.authority import Authority, Credentialed
+from tenants.budgets import Budget, Budgets
 from tenants.errors import Unauthenticated, Unavailable
 from tenants.ids import parse_app_name
 from tenants.policies import Policies
@@ -35,6 +39,8 @@ class Admission:
         postgres: Postgres,
         connections: Connections,
         pulse: Pulse,
+        failures: Failures,
+        budgets: Budgets,
     ) -> None:
         """Ask `authority` and `tickets` who it is, and `policies` whence they may come."""
         self._authority = authority
@@ -43,6 +49,8 @@ class Admission:
         self._postgres = postgres
         self._connections = connections
         self._pulse = pulse
+        self._failures = failures
+        self._budgets = budgets
 
     def refuse_while_unfit(self) -> None:
         """Raise `Unavailable` in a process that is going, `Overloaded` in one that cannot keep up with those it has."""
@@ -60,7 +68,8 @@ class Admission:
         credential = credential_in(headers.get(b"authorization", b"").decode("latin-1"))
         if credential is None:
             return None
-        who = await self._authority.authenticate(credential)
+        who = await self._failures.authenticate(credential, client_address(scope))
+        await self._take(who, scope)
         await refuse_browser_with_key(self._postgres, who.caller, has_origin=b"origin" in headers)
         await self._check_origin(who, scope)
         act_as = headers.get(ACT_AS_HEADER.encode())
@@ -69,7 +78,8 @@ class Admission:
 
     async def by_frame(self, credential: str, scope: Scope) -> Credentialed:
         """Say for whom a socket's first frame speaks; raises what is the matter with it."""
-        who = await self._authority.authenticate(credential)
+        who = await self._failures.authenticate(credential, client_address(scope))
+        await self._take(who, scope)
         await self._check_origin(who, scope)
         return await self._authority.authenticate(credential)
 
@@ -78,13 +88,14 @@ class Admission:
 
         The last thing done is to look at the ticket: who registers the connection next misses no revocation.
         """
-        app = app_of_ticket(ticket)
-        if app is None:
-            raise Unauthenticated
-        await check_origin(self._policies, app, _origin(scope), scope["state"])
-        used = await self._tickets.use(ticket)
-        if used is None:
-            raise Unauthenticated
+        async with self._failures.watching(client_address(scope)):
+            app = app_of_ticket(ticket)
+            if app is None:
+                raise Unauthenticated
+            await check_origin(self._policies, app, _origin(scope), scope["state"])
+            used = await self._tickets.use(ticket)
+            if used is None:
+                raise Unauthenticated
         if used.room_id != room_id:
             raise RoomNotFound
         return used
@@ -98,6 +109,11 @@ class Admission:
         policy = None if app is None else await self._policies.of(app)
         if policy is None or not policy.allows_origin(origin):
             raise OriginNotAllowed
+
+    async def _take(self, who: Credentialed, scope: Scope) -> None:
+        taken = await self._budgets.take(who.caller, Budget.OPENINGS)
+        scope["state"][HEADERS] = limit_headers(taken)
+        taken.check()
 
     async def _check_origin(self, who: Credentialed, scope: Scope) -> None:
         await check_origin(self._policies, who.caller.scope.app, _origin(scope), scope["state"])

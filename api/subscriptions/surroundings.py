@@ -10,6 +10,7 @@ from api.log.read import Reader
 from api.rooms.directory import Directory
 from api.subscriptions.open_room import RoomOpener
 from api.tails.audit import Audit
+from tenants.budgets import Budgets
 from tenants.errors import ServiceError
 from tenants.hashing import Pepper
 from tenants.postgres import Postgres
@@ -27,6 +28,7 @@ class Surroundings:
     pages: Pages
     pepper: Pepper
     postgres: Postgres
+    budgets: Budgets
     catch_ups: asyncio.Semaphore
     """Bounds how many connections read old events from PostgreSQL at once."""
     counts: "DeliveryCounts"

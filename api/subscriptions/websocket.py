@@ -22,7 +22,7 @@ from api.subscriptions.serving import Gone, Hangup, ReceiveAny, SendAny, registe
 from api.subscriptions.strangers import Strangers
 from api.subscriptions.surroundings import Surroundings
 from tenants.authority import Credentialed
-from tenants.errors import ServiceError, Unauthenticated, Unavailable
+from tenants.errors import RateLimited, ServiceError, Unauthenticated, Unavailable
 
 AUTH_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 1.0
@@ -79,6 +79,8 @@ class WebSocketShell:
             if not isinstance(frame, frames.Auth):
                 raise Hangup(CloseCode.UNAUTHENTICATED)
             return await self._admission.by_frame(frame.token, scope)
+        except RateLimited as error:
+            raise Hangup(CloseCode.TOO_MANY_FRAMES, error.code) from error
         except (TimeoutError, Unauthenticated, BadRequest) as error:
             raise Hangup(CloseCode.UNAUTHENTICATED) from error
         except OriginNotAllowed as error:

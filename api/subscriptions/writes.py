@@ -14,6 +14,7 @@ from api.names import room_id as checked
 from api.permits import permit
 from api.subscriptions import frames
 from api.subscriptions.surroundings import Surroundings
+from tenants.budgets import Budget
 from tenants.errors import ServiceError
 from tenants.grants import Grant
 from tenants.scope import Caller
@@ -58,6 +59,7 @@ class Writes:
         while len(self._writes) >= MAX_WRITES:
             await asyncio.wait(self._writes, return_when=asyncio.FIRST_COMPLETED)
         try:
+            (await self._around.budgets.take(self._caller, Budget.SENDS)).check()
             permit(self._caller, Grant.MESSAGES_WRITE, frame.room)
             caller = await acting_as(self._around.postgres, self._caller, frame.act_as)
             # Known from here on, so that the write's task reaches the lane in its first step and overtakes nobody.

@@ -12,13 +12,14 @@ from api.errors import BadRequest
 from api.names import room_id as checked_room
 from api.names import user_id as checked
 from api.tokens.schemas import TokenRequest, TokenView
+from tenants.budgets import Budget
 from tenants.grants import Grant
 from tenants.postgres import Postgres
 from tenants.scope import Caller
 from tenants.tokens import MAX_TOKEN_BYTES, Reach, mint_token
 
 
-@post("/v1/tokens", operation_id="createToken", grant=Grant.TOKENS_CREATE)
+@post("/v1/tokens", operation_id="createToken", grant=Grant.TOKENS_CREATE, budget=Budget.TOKENS)
 async def post_token(
     request: Request[Any, Any, Any],
     caller: NamedDependency[Caller],

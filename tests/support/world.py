@@ -1,14 +1,18 @@
 """Apps, users and rooms for tests, made over the service's own REST."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
+import msgspec
 
+from tenants.budgets import Allowance, Allowed
 from tests.support.processes import Service
 from tests.support.sockets import Socket, connect
+
+LIMITS = [field.name for field in msgspec.structs.fields(Allowance) if field.type is Allowed]
 
 
 @dataclass
@@ -92,11 +96,22 @@ async def new_world(service: Service) -> AsyncIterator[World]:
         yield World(await new_app(service, http), await new_app(service, http))
 
 
-async def new_app(service: Service, http: httpx2.AsyncClient, environment: str = "test") -> App:
+async def new_app(
+    service: Service,
+    http: httpx2.AsyncClient,
+    environment: str = "test",
+    limits: Mapping[str, object] | None = None,
+) -> App:
+    """Make an app of a new tenant, with limits that tests do not meet unless they name others."""
     headers = {"Authorization": f"Bearer {service.operator_token}"}
     async with httpx2.AsyncClient(base_url=service.internal_url, headers=headers, timeout=30) as operator:
         tenant = (await operator.post("/operator/tenants", json={"name": "T"})).json()
-        wish = {"name": "A", "environment": environment}
+        wish: dict[str, object] = {"name": "A", "environment": environment}
         app = (await operator.post(f"/operator/tenants/{tenant['id']}/apps", json=wish)).json()
+        # What tests do in a second, a user does in a day.
+        plenty = {"per_s": 1_000_000, "burst": 1_000_000}
+        wish = {"limits": {**dict.fromkeys(LIMITS, plenty), **(limits or {})}}
+        changed = await operator.patch(f"/operator/apps/{app['id']}", json=wish)
+        assert changed.status_code == 200, changed.text
         key = (await operator.post(f"/operator/apps/{app['id']}/keys", json={"label": "k"})).json()
     return App(app["id"], key["key"], service, http)

@@ -1,0 +1,1 @@
+"""What an app may do how often, shown to whoever asks."""

@@ -1,0 +1,122 @@
+"""Budgets: what an app and each of its users may do how often, by the app's policy; defaults for what it does not name."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import Annotated
+
+import msgspec
+import structlog
+
+from tenants.channels import app_limit, user_limit
+from tenants.errors import RateLimited, Unauthenticated
+from tenants.gcra import Rate, Verdict
+from tenants.limits import Limit, Limits
+from tenants.policies import Policies
+from tenants.scope import Caller
+
+Often = Annotated[float, msgspec.Meta(ge=0.001, le=1_000_000)]
+Many = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
+Amount = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+
+log = structlog.get_logger()
+
+
+class Allowed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How often: in the long run `per_s` times a second, at once `burst` times."""
+
+    per_s: Often
+    burst: Many
+
+
+class Allowance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """All limits and quotas of an app; those of users hold for each user by itself."""
+
+    app_requests: Allowed = Allowed(1_000, 2_000)
+    user_requests: Allowed = Allowed(50, 200)
+    app_sends: Allowed = Allowed(500, 1_000)
+    user_sends: Allowed = Allowed(10, 50)
+    app_openings: Allowed = Allowed(500, 5_000)
+    user_openings: Allowed = Allowed(2, 60)
+    app_tokens: Allowed = Allowed(50, 500)
+
+
+class Budget(StrEnum):
+    """What is counted, for an app and for each user's token; an API key takes from its app's budgets only."""
+
+    REQUESTS = "requests"
+    """Everything asked for by REST."""
+    SENDS = "sends"
+    """Messages sent, edited and deleted, by REST or on a socket."""
+    OPENINGS = "openings"
+    """Sockets, streams and polls begun."""
+    TOKENS = "tokens"
+    """Tokens issued."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a check came to, limit by limit."""
+
+    limits: tuple[Limit, ...]
+    verdict: Verdict
+
+    def check(self) -> None:
+        """Raise `RateLimited`, naming the limits that are exhausted, if the check failed."""
+        if self.verdict.is_allowed:
+            return
+        pairs = zip(self.limits, self.verdict.standings, strict=True)
+        names = [limit.name for limit, standing in pairs if standing.is_empty]
+        raise RateLimited(f"Exhausted: {', '.join(names)}.", retry_after_s=self.verdict.wait_s)
+
+
+class Budgets:
+    """Takes from the budgets of callers."""
+
+    def __init__(self, limits: Limits, policies: Policies) -> None:
+        """Count by `limits` what `policies` allow."""
+        self._limits = limits
+        self._policies = policies
+
+    async def take(self, caller: Caller, *budgets: Budget) -> Taken:
+        """Take one from each of these budgets of the caller's app and user, or from none.
+
+        Raises `Unauthenticated` if the app is gone, and `Unavailable`.
+        """
+        limits = _limits(caller, await self.allowance(caller), budgets)
+        return Taken(limits, await self._limits.take(limits))
+
+    async def allowance(self, caller: Caller) -> Allowance:
+        """Give what the caller's app may do; raises `Unauthenticated` if it is gone, and `Unavailable`."""
+        policy = await self._policies.of(caller.scope.app)
+        if policy is None:
+            raise Unauthenticated
+        return read_allowance(policy.limits)
+
+
+@lru_cache(maxsize=10_000)
+def read_allowance(text: str) -> Allowance:
+    """Read the limits of a policy; of what this version cannot read, the defaults hold."""
+    try:
+        return msgspec.json.decode(text, type=Allowance)
+    except msgspec.DecodeError as error:
+        log.warning("limits_unreadable", error=str(error))
+        return Allowance()
+
+
+def _limits(caller: Caller, allowance: Allowance, budgets: Sequence[Budget]) -> tuple[Limit, ...]:
+    app = caller.scope.app
+    found: list[Limit] = []
+    for budget in budgets:
+        name = f"app_{budget}"
+        found.append(Limit(name, app_limit(app, name), _rate(getattr(allowance, name))))
+        of_user: Allowed | None = getattr(allowance, f"user_{budget}", None)
+        if of_user is not None and caller.user is not None and not caller.is_server:
+            name = f"user_{budget}"
+            found.append(Limit(name, user_limit(app, caller.user.number, name), _rate(of_user)))
+    return tuple(found)
+
+
+def _rate(allowed: Allowed) -> Rate:
+    return Rate(allowed.per_s, allowed.burst)
