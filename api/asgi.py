@@ -53,7 +53,7 @@ def build_service(wiring: Wiring) -> ASGIApp:
     shared = (wiring.around, wiring.connections, admission)
     sockets = WebSocketShell(*shared, wiring.strangers)
 
-    @asgi("/v1/connect", is_mount=True)
+    @asgi("/v1/connect", is_mount=True, copy_scope=False)
     async def connect(scope: Scope, receive: Receive, send: Send) -> None:
         await sockets(scope, receive, send)
 
