@@ -72,6 +72,7 @@ def build_service(wiring: Wiring) -> ASGIApp:
             "directory": _given(wiring.directory),
             "pages": _given(wiring.pages),
             "pepper": _given(wiring.pepper),
+            "master_keys": _given(wiring.settings.master_keys),
             "epochs": _given(wiring.epochs),
             "streams": _given(StreamShell(*shared, wiring.tickets)),
             "tickets": _given(wiring.tickets),
@@ -103,6 +104,7 @@ def build_internal(wiring: Wiring) -> Litestar:
         dependencies={
             "postgres": _given(wiring.postgres),
             "pepper": _given(wiring.pepper),
+            "master_keys": _given(wiring.settings.master_keys),
             "readiness": _given(readiness),
         },
         state=State({"operator_token": wiring.settings.operator_token}),

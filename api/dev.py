@@ -18,7 +18,7 @@ from typing import Any
 from api.embedded import servers
 from api.migrate import migrate
 from api.serve import check_port, die_with_parent
-from api.settings import kept_secret
+from api.settings import kept_master_key, kept_secret
 
 START_TIMEOUT_S = 30.0
 REQUEST_TIMEOUT_S = 5.0
@@ -71,6 +71,7 @@ def run_dev(options: DevOptions, environ: dict[str, str]) -> int:
         migrate(environ["DATABASE_URL"], options.migrations)
         environ = environ | {
             "ROOMLOG_PEPPER": kept_secret(options.data, "pepper"),
+            "ROOMLOG_MASTER_KEYS": kept_master_key(options.data),
             "ROOMLOG_OPERATOR_TOKEN": kept_secret(options.data, "operator-token"),
             "ROOMLOG_PORT": str(options.port),
             "ROOMLOG_INTERNAL_PORT": str(internal_port),

@@ -1,5 +1,6 @@
 """Settings: read once from the environment, handed down, never asked for again."""
 
+import base64
 import ipaddress
 import secrets
 from collections.abc import Callable, Mapping
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tenants.hashing import MIN_PEPPER_BYTES
+from tenants.sealing import KEY_BYTES, MasterKeys
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 MIN_OPERATOR_TOKEN = 32
@@ -26,6 +28,7 @@ class Settings:
     database_url: str = field(repr=False)
     redis_url: str = field(repr=False)
     pepper: bytes = field(repr=False)
+    master_keys: MasterKeys
     host: str = "127.0.0.1"
     port: int = 8080
     internal_host: str = "127.0.0.1"
@@ -45,14 +48,16 @@ class Settings:
         """Read the environment; raises `BadSettings` naming everything that is wrong with it.
 
         `DATABASE_URL` (postgresql://…), `REDIS_URL` (redis://, rediss://, unix://) and `ROOMLOG_PEPPER` (at least 32
-        bytes, for keyed hashes; changing it invalidates every API key) must be there. `ROOMLOG_HOST`, `ROOMLOG_PORT`:
-        the public listener. `ROOMLOG_INTERNAL_HOST`, `ROOMLOG_INTERNAL_PORT`: health, metrics and the operator's REST,
-        which `ROOMLOG_OPERATOR_TOKEN` (at least 32 characters) opens. `ROOMLOG_WORKERS`: processes, the internal port
-        of each one higher than that of the one before. `ROOMLOG_DRAIN_S`: how long clients are given to move when a
-        process stops, `ROOMLOG_DRAIN_DELAY_S`: for how long it says that it is going before it asks them to.
-        `ROOMLOG_MAX_UNAUTHENTICATED`, `…_PER_ADDRESS`: open sockets without a credential. `ROOMLOG_MAX_FAILURES`: wrong
-        credentials of one address in a minute. `ROOMLOG_TRUSTED_PROXIES`: networks whose word on a client's address is
-        taken. `ROOMLOG_LOG_LEVEL`: debug, info, warning, error.
+        bytes, for keyed hashes; changing it invalidates every API key) must be there, and `ROOMLOG_MASTER_KEYS`
+        (`version:base64` of 32 bytes, commas between them, the newest first), which seal the secrets in the database.
+        `ROOMLOG_HOST`, `ROOMLOG_PORT`: the public listener. `ROOMLOG_INTERNAL_HOST`, `ROOMLOG_INTERNAL_PORT`: health,
+        metrics and the operator's REST, which `ROOMLOG_OPERATOR_TOKEN` (at least 32 characters) opens.
+        `ROOMLOG_WORKERS`: processes, the internal port of each one higher than that of the one before.
+        `ROOMLOG_DRAIN_S`: how long clients are given to move when a process stops, `ROOMLOG_DRAIN_DELAY_S`: for how
+        long it says that it is going before it asks them to. `ROOMLOG_MAX_UNAUTHENTICATED`, `…_PER_ADDRESS`: open
+        sockets without a credential. `ROOMLOG_MAX_FAILURES`: wrong credentials of one address in a minute.
+        `ROOMLOG_TRUSTED_PROXIES`: networks whose word on a client's address is taken. `ROOMLOG_LOG_LEVEL`: debug,
+        info, warning, error.
         """
         reading = _Reading(environ)
         settings = cls._take(reading)
@@ -72,6 +77,7 @@ class Settings:
             database_url=reading.url("DATABASE_URL", "postgresql://", "postgres://"),
             redis_url=reading.url("REDIS_URL", "redis://", "rediss://", "unix://"),
             pepper=reading.secret("ROOMLOG_PEPPER", MIN_PEPPER_BYTES).encode(),
+            master_keys=reading.master_keys("ROOMLOG_MASTER_KEYS"),
             host=reading.text("ROOMLOG_HOST", "127.0.0.1"),
             port=reading.number("ROOMLOG_PORT", 8080, 0, MAX_PORT),
             internal_host=reading.text("ROOMLOG_INTERNAL_HOST", "127.0.0.1"),
@@ -125,6 +131,19 @@ class _Reading:
         self.told.append(Told(name, "none", f"at least {length} characters"))
         return self._long_enough(name, length) if name in self._environ else None
 
+    def master_keys(self, name: str) -> MasterKeys:
+        self.told.append(Told(name, None, is_required=True))
+        value = self._environ.get(name)
+        must = f"be version:base64, of {KEY_BYTES} bytes, with commas between them, the newest first"
+        if value is None:
+            self._faults.append(f"{name} is missing: it must {must}")
+        else:
+            try:
+                return MasterKeys.parse(value)
+            except ValueError as error:
+                self._faults.append(f"{name} must {must}: {error}")
+        return MasterKeys({"-": bytes(KEY_BYTES)})  # never used: `finish` raises
+
     def number(self, name: str, default: int, least: int, most: int) -> int:
         self.told.append(Told(name, str(default), f"{least} to {most}"))
         text = self._environ.get(name, str(default))
@@ -165,6 +184,15 @@ class _Reading:
         if not holds(value):
             self._faults.append(f"{name} must {must}")
         return value
+
+
+def kept_master_key(folder: Path) -> str:
+    """Give a master key kept in a file that only its owner reads, drawing it on first use."""
+    file = folder / "master-key"
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text("1:" + base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode())
+    return file.read_text()
 
 
 def kept_secret(folder: Path, name: str) -> str:

@@ -38,7 +38,7 @@ from tenants.apps import erase_app
 from tenants.authority import Authority
 from tenants.budgets import Budgets
 from tenants.channels import room_channel
-from tenants.controls import AppChanged, FloorMoved, KeyRevoked, KeyRotated, read_control
+from tenants.controls import AppChanged, FloorMoved, TokensRevoked, read_control
 from tenants.errors import Unavailable
 from tenants.hashing import Pepper
 from tenants.ids import AppId
@@ -157,7 +157,7 @@ def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
 
     lanes = Lanes([Lane(postgres, epochs, publish) for _ in range(LANES)])
     directory = Directory(postgres, lanes)
-    authority = Authority(postgres, pepper)
+    authority = Authority(postgres, pepper, settings.master_keys)
     tickets = Tickets(postgres, pepper)
     policies = Policies(postgres)
     limits = Limits(pubsub)
@@ -183,12 +183,9 @@ def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
         if isinstance(control, FloorMoved):
             keeper.on_floor((AppId(control.app), RoomNumber(control.room)), Seq(control.floor))
         tickets.note_revocation()
-        if isinstance(control, AppChanged):
+        if isinstance(control, AppChanged | TokensRevoked):
             policies.forget(AppId(control.app))
-        if isinstance(control, KeyRevoked):
-            connections.revoke_key(control.app, control.key)
-        if isinstance(control, KeyRotated):
-            connections.end_key(control.app, control.key, control.until)
+        connections.obey(control)
 
     listener = Listener(pubsub.address, on_payload, on_gap)
     keeper = Keeper(reader, epochs, listener)

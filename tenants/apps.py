@@ -14,7 +14,8 @@ from tenants.jobs import Job, Step, find_app_job, insert_job
 from tenants.policies import ANY_ORIGIN, Environment
 from tenants.postgres import Postgres
 from tenants.scope import Scope
-from tenants.tokens import insert_signing_key
+from tenants.sealing import MasterKeys
+from tenants.signing import insert_signing_key
 
 INSERT = text("""
 INSERT INTO apps (app_id, tenant_id, name, environment, allowed_origins)
@@ -69,7 +70,9 @@ class AppSettings:
     suspended: bool | None = None
 
 
-async def create_app(postgres: Postgres, tenant: TenantId, name: str, environment: Environment) -> App:
+async def create_app(
+    postgres: Postgres, master_keys: MasterKeys, tenant: TenantId, name: str, environment: Environment
+) -> App:
     """Make an app with its first signing key; raises `NotFound` if there is no such tenant.
 
     Pages of any origin may use a test app; for a live one the origins must be named first.
@@ -82,7 +85,7 @@ async def create_app(postgres: Postgres, tenant: TenantId, name: str, environmen
         if row is None:
             raise NotFound
         scope = Scope(tenant, app)
-        await insert_signing_key(connection, scope)
+        await insert_signing_key(connection, master_keys, scope)
     return App(scope, name, environment, to_rfc3339(row.created_at), origins, "{}", None, is_suspended=False)
 
 
@@ -119,7 +122,7 @@ async def change_app(postgres: Postgres, app: AppId, settings: AppSettings) -> A
         row = (await connection.execute(CHANGE, values)).one_or_none()
         if row is None:
             raise NotFound
-        await send_control(connection, AppChanged(app))
+        await send_control(connection, AppChanged(app, ended=None if row.suspended_at is None else "suspended"))
     return _app(row)
 
 
@@ -127,7 +130,7 @@ async def delete_app(postgres: Postgres, app: AppId) -> Job:
     """Take an app out at once, and leave the rest to a job; asked again, tells how far that is. Raises `NotFound`."""
     async with postgres.ground() as connection:
         if (await connection.execute(DELETE, {"app": app})).one_or_none() is not None:
-            await send_control(connection, AppChanged(app))
+            await send_control(connection, AppChanged(app, ended="deleted"))
             return await insert_job(connection, app, "delete_app", 0)
         return await find_app_job(connection, app)
 

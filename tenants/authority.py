@@ -6,13 +6,15 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from tenants.clock import now
-from tenants.controls import AppChanged, Control, FloorMoved, KeyRevoked, KeyRotated
-from tenants.errors import Unauthenticated
+from tenants.controls import Control, FloorMoved
+from tenants.errors import AppSuspended, Unauthenticated
 from tenants.hashing import Pepper
-from tenants.ids import AppId
+from tenants.ids import KeyNumber
 from tenants.keys import parse_key, verify_key
+from tenants.marks import Mark, Marked
 from tenants.postgres import Postgres
 from tenants.scope import Caller
+from tenants.sealing import MasterKeys
 from tenants.tokens import MAX_TOKEN_BYTES, verify_token
 
 REMEMBER_S = 60.0
@@ -23,47 +25,76 @@ KEY_PREFIX = "rl_"
 
 @dataclass(frozen=True, slots=True)
 class Credentialed:
-    """A caller whose credential holds, and until when (Unix time; None: until revoked)."""
+    """A caller whose credential holds, until when (Unix time; None: until revoked), and what can end it before."""
 
     caller: Caller
     expires_at: float | None
+    issued_at: float | None = None
+    """When a token was issued (Unix time); None for an API key."""
+    token: str | None = None
+    """The name by which a token is revoked."""
+    signing_key: str | None = None
+    made_by: KeyNumber | None = None
+    """The API key that made a ticket, which ends with it."""
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """Give all under which a control row may name this."""
+        app, caller = self.caller.scope.app, self.caller
+        marks: list[Mark] = [("app", app, 0)]
+        keys = [key for key in (caller.key, self.made_by) if key is not None]
+        marks.extend(("key", app, key) for key in keys)
+        if caller.user is not None:
+            marks.append(("user", app, caller.user.number))
+        if self.token is not None:
+            marks.append(("token", app, self.token))
+        if self.signing_key is not None:
+            marks.append(("signing_key", app, self.signing_key))
+        return tuple(marks)
 
 
 @dataclass(frozen=True, slots=True)
 class _Remembered:
     who: Credentialed | None
-    app: AppId | None
+    is_suspended: bool
     until: float
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        return () if self.who is None else self.who.marks
 
 
 class Authority:
     """Verifies API keys and users' tokens."""
 
-    def __init__(self, postgres: Postgres, pepper: Pepper) -> None:
-        """Look up in `postgres`, hash with `pepper`."""
+    def __init__(self, postgres: Postgres, pepper: Pepper, master_keys: MasterKeys) -> None:
+        """Look up in `postgres`, hash with `pepper`, open secrets with `master_keys`."""
         self._postgres = postgres
         self._pepper = pepper
+        self._master_keys = master_keys
         self._remembered: OrderedDict[bytes, _Remembered] = OrderedDict()
-        self._under_way: dict[bytes, asyncio.Task[Credentialed | None]] = {}
+        self._marked: Marked[bytes] = Marked()
+        self._under_way: dict[bytes, asyncio.Task[_Remembered]] = {}
         self._forgettings = 0
 
     async def authenticate(self, credential: str) -> Credentialed:
-        """Say for whom a credential speaks; raises `Unauthenticated`, or `Unavailable` without a database."""
+        """Say for whom a credential speaks; raises `Unauthenticated`, `AppSuspended`, or `Unavailable` without a database."""
         if not credential.isascii() or len(credential) > MAX_TOKEN_BYTES:
             raise Unauthenticated
         digest = hashlib.sha256(credential.encode()).digest()
         loop = asyncio.get_running_loop()
         known = self._remembered.get(digest)
-        if known is not None and known.until > loop.time():
-            who = known.who
-        else:
+        if known is None or known.until <= loop.time():
             task = self._under_way.get(digest)
             if task is None:
                 task = self._under_way[digest] = loop.create_task(self._verify(digest, credential))
                 task.add_done_callback(lambda _: self._under_way.pop(digest, None))
-            who = await asyncio.shield(task)
-        if who is None or (who.expires_at is not None and who.expires_at < now().timestamp()):
+            known = await asyncio.shield(task)
+        who = known.who
+        if who is None or (who.expires_at is not None and who.expires_at <= now().timestamp()):
             raise Unauthenticated
+        if known.is_suspended:
+            raise AppSuspended
         return who
 
     def remembers(self, credential: str) -> bool:
@@ -76,42 +107,59 @@ class Authority:
         if isinstance(control, FloorMoved):
             return
         self._forgettings += 1
-        for digest, known in list(self._remembered.items()):
-            is_key = known.who is not None and known.who.caller.is_server
-            concerns = isinstance(control, AppChanged) or is_key == isinstance(control, KeyRevoked | KeyRotated)
-            if known.app == control.app and concerns:
-                del self._remembered[digest]
+        for digest in self._marked.of(control.mark):
+            self._drop(digest)
 
-    async def _verify(self, digest: bytes, credential: str) -> Credentialed | None:
+    def forget_all(self) -> None:
+        """Drop everything: control rows may have been missed."""
+        self._forgettings += 1
+        self._remembered.clear()
+        self._marked = Marked()
+
+    def _drop(self, digest: bytes) -> None:
+        known = self._remembered.pop(digest, None)
+        if known is not None:
+            self._marked.remove(digest, known.marks)
+
+    async def _verify(self, digest: bytes, credential: str) -> _Remembered:
         while True:
             forgettings = self._forgettings
             if credential.startswith(KEY_PREFIX):
-                who = await self._verify_key(credential)
+                who, is_suspended = await self._verify_key(credential)
             else:
-                who = await self._verify_token(credential)
+                who, is_suspended = await self._verify_token(credential)
             if forgettings == self._forgettings:
                 break
             # Something was revoked while we looked, perhaps this.
         lifetime_s = REMEMBER_REFUSED_S if who is None else REMEMBER_S
-        until = asyncio.get_running_loop().time() + lifetime_s
-        app = None if who is None else who.caller.scope.app
-        self._remembered[digest] = _Remembered(who, app, until)
+        known = _Remembered(who, is_suspended, asyncio.get_running_loop().time() + lifetime_s)
+        self._drop(digest)
+        self._remembered[digest] = known
+        self._marked.add(digest, known.marks)
         if len(self._remembered) > MAX_REMEMBERED:
-            self._remembered.popitem(last=False)
-        return who
+            self._drop(next(iter(self._remembered)))
+        return known
 
-    async def _verify_key(self, credential: str) -> Credentialed | None:
+    async def _verify_key(self, credential: str) -> tuple[Credentialed | None, bool]:
         key = parse_key(credential)
         if key is None:
-            return None
+            return None, False
         verified = await verify_key(self._postgres, self._pepper, key)
         if verified is None:
-            return None
-        return Credentialed(Caller(verified.scope, key=key.number, grants=verified.grants), verified.expires_at)
+            return None, False
+        caller = Caller(verified.scope, key=key.number, grants=verified.grants)
+        return Credentialed(caller, verified.expires_at), verified.is_suspended
 
-    async def _verify_token(self, credential: str) -> Credentialed | None:
-        verified = await verify_token(self._postgres, credential)
+    async def _verify_token(self, credential: str) -> tuple[Credentialed | None, bool]:
+        verified = await verify_token(self._postgres, self._master_keys, credential)
         if verified is None:
-            return None
+            return None, False
         caller = Caller(verified.scope, user=verified.user, grants=verified.reach.grants, rooms=verified.reach.rooms)
-        return Credentialed(caller, verified.expires_at)
+        who = Credentialed(
+            caller,
+            verified.expires_at,
+            issued_at=verified.issued_at,
+            token=verified.mark,
+            signing_key=verified.signing_key,
+        )
+        return who, verified.is_suspended

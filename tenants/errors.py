@@ -3,7 +3,10 @@
 ServiceError
 ├── Unauthenticated            unauthenticated
 ├── Forbidden                  forbidden
-│   └── MissingGrant           missing_grant
+│   ├── MissingGrant           missing_grant
+│   └── AppSuspended           app_suspended
+├── WrongPublicKey             wrong_public_key
+├── NotAToken                  not_a_token
 ├── NotFound                   not_found
 │   └── UserNotFound           user_not_found (others of its kin in api.errors)
 ├── RateLimited                rate_limited
@@ -58,6 +61,29 @@ class MissingGrant(Forbidden):
 
     code = "missing_grant"
     title = "This credential lacks the grant for that; use one that has it."
+
+
+class AppSuspended(Forbidden):
+    """The credential holds, but its app has been suspended by the operator; nothing of it can be used meanwhile."""
+
+    code = "app_suspended"
+    title = "This app is suspended; ask the operator of the service."
+
+
+class WrongPublicKey(ServiceError):
+    """A signing key's `public_key` is a PEM of another kind: EdDSA takes an Ed25519 public key, ES256 one on P-256."""
+
+    code = "wrong_public_key"
+    status = 400
+    title = "Send a public key as PEM: Ed25519 for EdDSA, P-256 for ES256; for HS256 there is none."
+
+
+class NotAToken(ServiceError):
+    """What was to be revoked is no user's token of this app."""
+
+    code = "not_a_token"
+    status = 400
+    title = "Send a user's token of this app, or its jti."
 
 
 class NotFound(ServiceError):

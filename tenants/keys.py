@@ -41,7 +41,8 @@ RETURNING *
 QUEUE = text("SELECT 1 FROM apps WHERE app_id = :app FOR NO KEY UPDATE")
 LIST = text("SELECT * FROM api_keys WHERE app_id = :app ORDER BY key_number")
 FIND = text("""
-SELECT k.secret_hash, k.previous_hash, k.previous_until, k.grants, k.expires_at, a.tenant_id
+SELECT k.secret_hash, k.previous_hash, k.previous_until, k.grants, k.expires_at, a.tenant_id,
+       a.suspended_at IS NOT NULL AS is_suspended
   FROM api_keys k JOIN apps a ON a.app_id = k.app_id
  WHERE k.app_id = :app AND k.key_number = :key AND k.revoked_at IS NULL AND a.deleted_at IS NULL
 """)
@@ -90,6 +91,7 @@ class VerifiedKey:
     scope: Scope
     grants: frozenset[Grant] | None
     expires_at: float | None
+    is_suspended: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +224,12 @@ async def verify_key(postgres: Postgres, pepper: Pepper, key: ParsedKey) -> Veri
             return None
         await connection.execute(TOUCH, values)
     grants = None if row.grants is None else frozenset(Grant(name) for name in row.grants)
-    return VerifiedKey(Scope(TenantId(row.tenant_id), key.app), grants, None if end is None else end.timestamp())
+    return VerifiedKey(
+        scope=Scope(TenantId(row.tenant_id), key.app),
+        grants=grants,
+        expires_at=None if end is None else end.timestamp(),
+        is_suspended=row.is_suspended,
+    )
 
 
 def _key(app: AppId, row: Any) -> ApiKey:  # noqa: ANN401 - a row of SQLAlchemy has no better type

@@ -33,8 +33,8 @@ SWEEP_EVERY_S = 60.0
 BATCH = 1_000
 
 INSERT = text("""
-INSERT INTO tickets (app_id, ticket_hash, user_number, room, room_id, key_number, ends_at)
-VALUES (:app, :hash, :user, :room, :room_id, :key, :ends_at)
+INSERT INTO tickets (app_id, ticket_hash, user_number, room, room_id, key_number, signing_key, token_id, issued_at, ends_at)
+VALUES (:app, :hash, :user, :room, :room_id, :key, :signing_key, :token, :issued_at, :ends_at)
 """)
 # Looking at a ticket is using it. All that could have ended it is asked for each time: reconnects are rare.
 USE = text(f"""
@@ -45,7 +45,12 @@ UPDATE tickets t SET used_at = now() FROM apps a, users u
    AND u.app_id = t.app_id AND u.user_number = t.user_number AND u.deleted_at IS NULL
    AND (t.key_number IS NULL OR EXISTS (
         SELECT FROM api_keys k WHERE k.app_id = t.app_id AND k.key_number = t.key_number AND k.revoked_at IS NULL))
-RETURNING a.tenant_id, t.user_number, u.user_id, t.room, t.room_id, t.key_number, t.ends_at
+   AND (t.signing_key IS NULL OR EXISTS (
+        SELECT FROM signing_keys s WHERE s.app_id = t.app_id AND s.key_id = t.signing_key AND s.retired_at IS NULL))
+   AND NOT EXISTS (SELECT FROM revoked_tokens r WHERE r.app_id = t.app_id AND r.token = t.token_id)
+   AND (t.issued_at IS NULL OR t.issued_at >= greatest(u.tokens_valid_from, a.tokens_valid_from, '-infinity'))
+RETURNING a.tenant_id, t.user_number, u.user_id, t.room, t.room_id, t.key_number, t.signing_key, t.token_id, t.issued_at,
+          t.ends_at
 """)
 # A ticket that another process is touching at this moment needs no touch of ours.
 TOUCH = text("""
@@ -68,6 +73,17 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """What made a ticket, and so ends it: an API key, or a user's token with all that ends one."""
+
+    key: KeyNumber | None
+    signing_key: str | None = None
+    token: str | None = None
+    """The name by which the token is revoked."""
+    issued_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ticket:
     """A ticket that holds: who reads which room with it, and until when at the latest (Unix time)."""
 
@@ -76,8 +92,7 @@ class Ticket:
     user: User
     room: int
     room_id: str
-    key: KeyNumber | None
-    """The API key that made it, if one did."""
+    origin: Origin
     ends_at: float
 
 
@@ -98,9 +113,7 @@ class Tickets:
         self._ended: dict[tuple[AppId, bytes], float] = {}
         self._revocations = 0
 
-    async def issue(
-        self, scope: Scope, user: User, room: tuple[int, str], *, key: KeyNumber | None, ends_at: float
-    ) -> str:
+    async def issue(self, scope: Scope, user: User, room: tuple[int, str], *, origin: Origin, ends_at: float) -> str:
         """Make a ticket for a user and a room (number and id), and give its text, which nobody can give again."""
         ticket = PREFIX + to_base62(scope.app, APP_WIDTH) + to_base62(secrets.randbits(256), SECRET_WIDTH)
         number, room_id = room
@@ -110,7 +123,10 @@ class Tickets:
             "user": user.number,
             "room": number,
             "room_id": room_id,
-            "key": key,
+            "key": origin.key,
+            "signing_key": origin.signing_key,
+            "token": origin.token,
+            "issued_at": None if origin.issued_at is None else datetime.fromtimestamp(origin.issued_at, UTC),
             "ends_at": datetime.fromtimestamp(ends_at, UTC),
         }
         async with self._postgres.transaction(scope) as connection:
@@ -141,7 +157,12 @@ class Tickets:
             user=User(UserNumber(row.user_number), UserId(row.user_id)),
             room=row.room,
             room_id=row.room_id,
-            key=None if row.key_number is None else KeyNumber(row.key_number),
+            origin=Origin(
+                key=None if row.key_number is None else KeyNumber(row.key_number),
+                signing_key=row.signing_key,
+                token=row.token_id,
+                issued_at=None if row.issued_at is None else row.issued_at.timestamp(),
+            ),
             ends_at=row.ends_at.timestamp(),
         )
 

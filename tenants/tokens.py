@@ -1,9 +1,11 @@
-"""Users' tokens: JWTs that an app's signing keys issue and verify.
+"""Users' tokens: JWTs that an app's signing keys sign and verify, be they issued by us or by the customer.
 
 The algorithm is a property of the signing key's row, never of a token's header; a header that names keys of its own or
 demands what we do not know is refused.
 """
 
+import hashlib
+import math
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,65 +13,47 @@ from typing import Any, cast
 
 import jwt
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tenants.clock import now, to_rfc3339
-from tenants.controls import SigningKeyRetired, send_control
-from tenants.errors import NotFound
 from tenants.grants import Grant, read_grants
-from tenants.ids import AppId, TenantId, UserId, UserNumber, app_name, parse_app_name, to_base62
+from tenants.ids import AppId, UserId, UserNumber, app_name, parse_app_name
 from tenants.postgres import Postgres
 from tenants.scope import Scope, User
+from tenants.sealing import MasterKeys
+from tenants.signing import Verifier, find_signer, find_verifier
 
 AUDIENCE = "roomlog"
 TYPE = "roomlog+jwt"
-ALGORITHM = "HS256"
+CUSTOMERS_TYPES = (TYPE, "JWT", None)
+"""Libraries write `JWT` unless told otherwise: let be under keys that only the app's own tokens are signed with."""
 DEFAULT_TTL_S = 3_600
 MAX_TTL_S = 86_400
 LEEWAY_S = 30
+"""How far a signer's clock may be ahead of ours; the end of a token has no leeway."""
 MAX_TOKEN_BYTES = 4_096
 MAX_USER_ID = 128
+MAX_ID = 128
 MAX_ROOMS = 50
 """Of a token that is for certain rooms only; more would not fit its 4 KiB."""
 REQUIRED = ["exp", "iat", "sub", "iss", "aud"]
-FOREIGN_HEADERS = frozenset({"jku", "x5u", "jwk", "x5c", "x5t", "crit"})
+FOREIGN_HEADERS = frozenset({"jku", "x5u", "jwk", "x5c", "x5t", "x5t#S256", "crit"})
+MICROS = 1_000_000
 
-INSERT_KEY = text("""
-INSERT INTO signing_keys (app_id, key_id, algorithm, secret) VALUES (:app, :key_id, :algorithm, :secret)
-RETURNING created_at
-""")
-LIST_KEYS = text("""
-SELECT key_id, algorithm, created_at, retired_at FROM signing_keys WHERE app_id = :app
- ORDER BY created_at, key_id
-""")
-SIGNING_KEY = text("""
-SELECT key_id, algorithm, secret FROM signing_keys WHERE app_id = :app AND retired_at IS NULL
- ORDER BY created_at DESC, key_id LIMIT 1
-""")
-RETIRE_KEY = text("""
-UPDATE signing_keys SET retired_at = coalesce(retired_at, now()) WHERE app_id = :app AND key_id = :key_id
-RETURNING key_id
-""")
-FIND_KEY = text("""
-SELECT k.algorithm, k.secret, a.tenant_id FROM signing_keys k JOIN apps a ON a.app_id = k.app_id
- WHERE k.app_id = :app AND k.key_id = :key_id AND k.retired_at IS NULL AND a.deleted_at IS NULL
-""")
-FIND_USER = text("""
-SELECT user_number, created_at FROM users WHERE app_id = :app AND user_id = :user AND deleted_at IS NULL
-""")
 MAKE_USER = text("""
 INSERT INTO users (app_id, user_id, name) VALUES (:app, :user, :user) ON CONFLICT DO NOTHING
 """)
-
-
-@dataclass(frozen=True, slots=True)
-class SigningKey:
-    """What may be shown of a signing key."""
-
-    id: str
-    algorithm: str
-    created_at: str
-    retired_at: str | None
+# One clock, the database's, tells what came first: a token's issue, a user's making and end, a revocation.
+ISSUE = text("""
+SELECT created_at, clock_timestamp() AS issued_at FROM users
+ WHERE app_id = :app AND user_id = :user AND deleted_at IS NULL
+""")
+STANDING = text("""
+SELECT u.user_number, u.created_at, u.tokens_valid_from,
+       (SELECT max(d.deleted_at) FROM users d
+         WHERE d.app_id = :app AND d.user_id = :user AND d.deleted_at IS NOT NULL) AS predecessor_until,
+       EXISTS (SELECT FROM revoked_tokens r WHERE r.app_id = :app AND r.token = :token) AS is_revoked
+  FROM users u WHERE u.app_id = :app AND u.user_id = :user AND u.deleted_at IS NULL
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,110 +75,113 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedToken:
-    """Whose token it is, and until when it holds (Unix time)."""
+    """Whose token it is, what for, from when and until when (Unix time), and by what it can be revoked."""
 
     scope: Scope
     user: User
     reach: Reach
+    issued_at: float
     expires_at: float
+    mark: str
+    signing_key: str
+    is_suspended: bool
 
 
 EVERYTHING = Reach()
 
 
-async def insert_signing_key(connection: AsyncConnection, scope: Scope) -> SigningKey:
-    """Make a signing key within a transaction; the newest one signs, all that are not retired verify."""
-    key_id = to_base62(secrets.randbits(64), 11)
-    values = {
-        "app": scope.app,
-        "key_id": key_id,
-        "algorithm": ALGORITHM,
-        "secret": secrets.token_bytes(32),
-    }
-    row = (await connection.execute(INSERT_KEY, values)).one()
-    return SigningKey(key_id, ALGORITHM, to_rfc3339(row.created_at), None)
-
-
-async def create_signing_key(postgres: Postgres, scope: Scope) -> SigningKey:
-    """Make a signing key; tokens of the older ones go on to hold."""
+async def mint_token(
+    postgres: Postgres, master_keys: MasterKeys, scope: Scope, user: UserId, ttl_s: int, reach: Reach = EVERYTHING
+) -> Token:
+    """Issue a token for a user, who is made if new; raises `NotFound` if the app has no key that signs."""
+    values = {"app": scope.app, "user": user}
     async with postgres.transaction(scope) as connection:
-        return await insert_signing_key(connection, scope)
-
-
-async def list_signing_keys(postgres: Postgres, scope: Scope) -> list[SigningKey]:
-    """Give an app's signing keys without their secrets."""
-    async with postgres.transaction(scope) as connection:
-        rows = (await connection.execute(LIST_KEYS, {"app": scope.app})).all()
-    return [
-        SigningKey(
-            row.key_id,
-            row.algorithm,
-            to_rfc3339(row.created_at),
-            None if row.retired_at is None else to_rfc3339(row.retired_at),
-        )
-        for row in rows
-    ]
-
-
-async def retire_signing_key(postgres: Postgres, scope: Scope, key_id: str) -> None:
-    """Retire a signing key: within a second its tokens hold nowhere. Raises `NotFound`."""
-    values = {"app": scope.app, "key_id": key_id}
-    async with postgres.transaction(scope) as connection:
-        if (await connection.execute(RETIRE_KEY, values)).one_or_none() is None:
-            raise NotFound
-        await send_control(connection, SigningKeyRetired(scope.app, key_id))
-
-
-async def mint_token(postgres: Postgres, scope: Scope, user: UserId, ttl_s: int, reach: Reach = EVERYTHING) -> Token:
-    """Issue a token for a user, who is made if new; raises `NotFound` if the app has no signing key."""
-    async with postgres.transaction(scope) as connection:
-        await connection.execute(MAKE_USER, {"app": scope.app, "user": user})
-        key = (await connection.execute(SIGNING_KEY, {"app": scope.app})).one_or_none()
-    if key is None:
-        raise NotFound("This app has no signing key; make one with POST /v1/signing-keys.")
-    issued_s = int(now().timestamp())
-    expires_s = issued_s + ttl_s
+        await connection.execute(MAKE_USER, values)
+        row = (await connection.execute(ISSUE, values)).one()
+        signer = await find_signer(connection, master_keys, scope)
+    issued_at: float = row.issued_at.timestamp()
+    expires_s = int(issued_at) + ttl_s
     claims: dict[str, Any] = {
         "iss": app_name(scope.app),
         "aud": AUDIENCE,
         "sub": user,
-        "iat": issued_s,
+        "iat": issued_at,
         "exp": expires_s,
         "jti": secrets.token_urlsafe(12),
+        # A user of the same id who is made after this one's end was made at another moment.
+        "user_since": _micros(row.created_at.timestamp()),
     }
     if reach.grants is not None:
         claims["grants"] = sorted(reach.grants)
     if reach.rooms is not None:
         claims["rooms"] = sorted(reach.rooms)
-    headers = {"kid": key.key_id, "typ": TYPE}
-    token = jwt.encode(claims, key.secret, algorithm=key.algorithm, headers=headers)
+    headers = {"kid": signer.id, "typ": TYPE}
+    token = jwt.encode(claims, signer.key, algorithm=signer.algorithm.value, headers=headers)
     expires_at = to_rfc3339(datetime.fromtimestamp(expires_s, UTC))
     return Token(token, user, expires_at)
 
 
-async def verify_token(postgres: Postgres, token: str) -> VerifiedToken | None:
+async def verify_token(postgres: Postgres, master_keys: MasterKeys, token: str) -> VerifiedToken | None:
     """Give whose token it is; None for one that does not hold, whatever the reason."""
     named = _named_key(token)
     if named is None:
         return None
     app, key_id = named
     async with postgres.ground() as connection:
-        key = (await connection.execute(FIND_KEY, {"app": app, "key_id": key_id})).one_or_none()
-        if key is None:
+        verifier = await find_verifier(connection, master_keys, app, key_id)
+        if verifier is None:
             return None
-        claims = _verified_claims(token, key.secret, key.algorithm, app)
+        claims = _verified_claims(token, verifier)
         if claims is None:
             return None
-        user = claims["sub"]
-        row = (await connection.execute(FIND_USER, {"app": app, "user": user})).one_or_none()
-    # A token older than its user was issued to an earlier bearer of the same id.
-    if row is None or claims["iat"] + LEEWAY_S < int(row.created_at.timestamp()):
-        return None
+        user, mark = claims["sub"], token_mark(token, claims)
+        values = {"app": app, "user": user, "token": mark}
+        row = (await connection.execute(STANDING, values)).one_or_none()
     reach = _reach(claims)
-    if reach is None:
+    if row is None or row.is_revoked or reach is None or not _is_valid_since(claims, row, verifier):
         return None
-    scope = Scope(TenantId(key.tenant_id), app)
-    return VerifiedToken(scope, User(UserNumber(row.user_number), UserId(user)), reach, claims["exp"])
+    return VerifiedToken(
+        scope=verifier.scope,
+        user=User(UserNumber(row.user_number), UserId(user)),
+        reach=reach,
+        issued_at=claims["iat"],
+        expires_at=claims["exp"],
+        mark=mark,
+        signing_key=verifier.id,
+        is_suspended=verifier.is_suspended,
+    )
+
+
+def token_mark(token: str, claims: dict[str, Any]) -> str:
+    """Give the name by which a token is revoked: its `jti`, or else the digest of what is signed."""
+    if "jti" in claims:
+        return str(claims["jti"])
+    # Without the signature, of which base64 can spell the same in several ways.
+    return "sha256:" + hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
+
+
+def read_unverified(token: str) -> dict[str, Any] | None:
+    """Read a token's claims, believing nothing; None if there are none to be read."""
+    if len(token) > MAX_TOKEN_BYTES or not token.isascii():
+        return None
+    try:
+        return dict(jwt.decode(token, options={"verify_signature": False}))
+    except (jwt.InvalidTokenError, ValueError, RecursionError):
+        return None
+
+
+def _is_valid_since(claims: dict[str, Any], row: Any, verifier: Verifier) -> bool:  # noqa: ANN401 - a row has no better type
+    """Tell whether a token was issued to this very user, and not before what ends those issued before it."""
+    issued, created = _micros(claims["iat"]), _micros(row.created_at.timestamp())
+    ends = [None if row.tokens_valid_from is None else row.tokens_valid_from.timestamp(), verifier.tokens_valid_from]
+    if any(end is not None and issued < _micros(end) for end in ends):
+        return False
+    if "user_since" in claims:
+        return bool(claims["user_since"] == created)
+    # The customer's own: issued before the user was made, it may be an earlier bearer's of the same id.
+    if row.predecessor_until is not None:
+        return issued > max(created, _micros(row.predecessor_until.timestamp()))
+    return issued + LEEWAY_S * MICROS >= created
 
 
 def _reach(claims: dict[str, Any]) -> Reach | None:
@@ -212,15 +199,15 @@ def _reach(claims: dict[str, Any]) -> Reach | None:
 
 def _named_key(token: str) -> tuple[AppId, str] | None:
     """Find which app's which key the token claims to be signed by, believing nothing yet."""
-    if len(token) > MAX_TOKEN_BYTES:
+    claims = read_unverified(token)
+    if claims is None:
         return None
     try:
         header = jwt.get_unverified_header(token)
-        claims = jwt.decode(token, options={"verify_signature": False})
     except (jwt.InvalidTokenError, ValueError, RecursionError):
         return None
     key_id, issuer = header.get("kid"), claims.get("iss")
-    if header.get("typ") != TYPE or FOREIGN_HEADERS & header.keys():
+    if FOREIGN_HEADERS & header.keys():
         return None
     if not isinstance(key_id, str) or not isinstance(issuer, str) or "\0" in key_id:
         return None
@@ -228,22 +215,43 @@ def _named_key(token: str) -> tuple[AppId, str] | None:
     return None if app is None else (app, key_id)
 
 
-def _verified_claims(token: str, secret: bytes, algorithm: str, app: AppId) -> dict[str, Any] | None:
+def _verified_claims(token: str, verifier: Verifier) -> dict[str, Any] | None:
+    types = CUSTOMERS_TYPES if verifier.customer_signs else (TYPE,)
     try:
+        if jwt.get_unverified_header(token).get("typ") not in types:
+            return None
         claims: dict[str, Any] = jwt.decode(
             token,
-            secret,
-            algorithms=[algorithm],
+            cast("Any", verifier.key),
+            algorithms=[verifier.algorithm.value],
             audience=AUDIENCE,
-            issuer=app_name(app),
-            leeway=LEEWAY_S,
-            options={"require": REQUIRED, "strict_aud": True},
+            issuer=app_name(verifier.scope.app),
+            options={"require": REQUIRED, "strict_aud": True, "verify_iat": False, "verify_nbf": False},
         )
-    except (jwt.InvalidTokenError, ValueError):
+    except (jwt.InvalidTokenError, jwt.InvalidKeyError, ValueError, TypeError):
         return None
-    issued, expires, subject = claims["iat"], claims["exp"], claims["sub"]
-    if not isinstance(issued, int) or not isinstance(expires, int):
-        return None
-    is_short = 0 < expires - issued <= MAX_TTL_S
-    is_name = isinstance(subject, str) and 0 < len(subject) <= MAX_USER_ID and "\0" not in subject
-    return claims if is_short and is_name else None
+    return claims if _are_documented(claims) else None
+
+
+def _are_documented(claims: dict[str, Any]) -> bool:
+    """Tell whether the claims are of their types, and the token neither of the future nor too long."""
+    issued, expires, subject, token_id = claims["iat"], claims["exp"], claims["sub"], claims.get("jti", "-")
+    begins = claims.get("nbf", issued)
+    if not (_is_moment(issued) and _is_moment(expires) and _is_moment(begins)):
+        return False
+    latest = now().timestamp() + LEEWAY_S
+    is_timely = issued <= latest and begins <= latest and 0 < expires - issued <= MAX_TTL_S
+    return is_timely and _is_name(subject, MAX_USER_ID) and _is_name(token_id, MAX_ID)
+
+
+def _is_moment(claim: object) -> bool:
+    return isinstance(claim, int | float) and not isinstance(claim, bool) and math.isfinite(claim) and claim >= 0
+
+
+def _is_name(claim: object, longest: int) -> bool:
+    return isinstance(claim, str) and 0 < len(claim) <= longest and "\0" not in claim
+
+
+def _micros(moment: float) -> int:
+    """Give a moment as PostgreSQL keeps it; a double holds it exactly to the microsecond for centuries."""
+    return round(moment * MICROS)

@@ -14,6 +14,7 @@ from tests.support.world import World, new_world
 
 ROOT = Path(__file__).parent.parent
 PEPPER = "a pepper for tests, at least 32 bytes long"
+MASTER_KEYS = "1:" + "bWFzdGVyIGtleXMgYXJlIDMyIGJ5dGVzIGxvbmchISE="
 OPERATOR_TOKEN = "an operator's token for tests, 32 characters"
 
 
@@ -39,6 +40,7 @@ def environment(stores: Servers) -> dict[str, str]:
         "DATABASE_URL": stores.database_url,
         "REDIS_URL": stores.redis_url,
         "ROOMLOG_PEPPER": PEPPER,
+        "ROOMLOG_MASTER_KEYS": MASTER_KEYS,
         "ROOMLOG_OPERATOR_TOKEN": OPERATOR_TOKEN,
         "ROOMLOG_DRAIN_S": "1",
         "ROOMLOG_DRAIN_DELAY_S": "0",

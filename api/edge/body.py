@@ -36,8 +36,11 @@ def decode(text: str | bytes, decoder: msgspec.json.Decoder[T]) -> T:
         raise BadRequest(_what_is_wrong(text)) from error
 
 
-async def read_body(request: Request[Any, Any, Any], kind: type[T]) -> T:
-    """Read a request's JSON body; raises `BadRequest`, `TooLarge` over 128 KiB, `UnsupportedMediaType`."""
+async def read_body(request: Request[Any, Any, Any], kind: type[T], *, default: T | None = None) -> T:
+    """Read a request's JSON body, or take `default` for none at all.
+
+    Raises `BadRequest`, `TooLarge` over 128 KiB, `UnsupportedMediaType`.
+    """
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip()
     if media_type.lower() != "application/json":
         raise UnsupportedMediaType
@@ -50,6 +53,8 @@ async def read_body(request: Request[Any, Any, Any], kind: type[T]) -> T:
     except InternalServerException as error:
         # The framework's name for a client that has gone: nobody hears this answer, and it is no fault of ours.
         raise BadRequest("The body ended before its length.") from error
+    if not body and default is not None:
+        return default
     return decode(bytes(body), msgspec.json.Decoder(kind))
 
 

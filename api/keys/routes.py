@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from litestar import Request, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -11,16 +12,28 @@ from api.edge.body import read_body
 from api.edge.json import json_struct, nothing
 from api.errors import BadRequest
 from api.jobs.schemas import JobView
-from api.keys.schemas import KeyList, KeyRequest, KeyRotation, KeyView, SigningKeyList, SigningKeyView
+from api.keys.schemas import (
+    KeyList,
+    KeyRequest,
+    KeyRotation,
+    KeyView,
+    SigningKeyList,
+    SigningKeyRequest,
+    SigningKeyView,
+)
 from tenants.apps import delete_app
 from tenants.clock import now
 from tenants.errors import MissingGrant, NotFound
 from tenants.grants import ALL, BY_DEFAULT, Grant
 from tenants.hashing import Pepper
+from tenants.ids import parse_app_name
 from tenants.keys import create_key, list_keys, parse_key_id, revoke_key, rotate_key
 from tenants.postgres import Postgres
 from tenants.scope import Caller
-from tenants.tokens import create_signing_key, list_signing_keys, retire_signing_key
+from tenants.sealing import MasterKeys
+from tenants.signing import Algorithm, NewKey, create_signing_key, list_signing_keys, public_keys, retire_signing_key
+
+JWKS_MAX_AGE_S = 300
 
 
 @get("/v1/keys", operation_id="listKeys", grant=Grant.APP_MANAGE)
@@ -90,11 +103,23 @@ async def show_signing_keys(caller: NamedDependency[Caller], postgres: NamedDepe
 
 
 @post("/v1/signing-keys", operation_id="createSigningKey", grant=Grant.APP_MANAGE)
-async def post_signing_key(caller: NamedDependency[Caller], postgres: NamedDependency[Postgres]) -> Response[bytes]:
-    """Make a signing key; it signs from now on, and older ones go on to verify."""
+async def post_signing_key(
+    request: Request[Any, Any, Any],
+    caller: NamedDependency[Caller],
+    postgres: NamedDependency[Postgres],
+    master_keys: NamedDependency[MasterKeys],
+) -> Response[bytes]:
+    """Make a signing key; it signs from now on, and older ones go on to verify.
+
+    With the customer's `public_key` it verifies only. A revealed secret is shown in this answer and never again.
+    """
     require_server(caller)
-    key = await create_signing_key(postgres, caller.scope)
-    return json_struct(SigningKeyView.of(key), status=201)
+    wish = await read_body(request, SigningKeyRequest, default=SigningKeyRequest())
+    if wish.reveal and (wish.algorithm is not Algorithm.HS256 or wish.public_key is not None):
+        raise BadRequest("Only the secret of an HS256 key can be revealed.", pointer="/reveal")
+    new = NewKey(wish.algorithm, wish.public_key, wish.reveal)
+    key, secret = await create_signing_key(postgres, master_keys, caller.scope, new)
+    return json_struct(SigningKeyView.of(key, secret), status=201)
 
 
 @delete("/v1/signing-keys/{key_id:str}", operation_id="retireSigningKey", grant=Grant.APP_MANAGE, status_code=200)
@@ -114,7 +139,19 @@ async def remove_own_app(caller: NamedDependency[Caller], postgres: NamedDepende
     return json_struct(JobView.of(await delete_app(postgres, caller.scope.app)), status=202)
 
 
+@get("/v1/apps/{app_id:str}/jwks.json", operation_id="getJwks")
+async def show_public_keys(app_id: FromPath[str], postgres: NamedDependency[Postgres]) -> Response[bytes]:
+    """Give the public keys that an app's tokens can be verified with, to anybody, as a JWK set."""
+    app = parse_app_name(app_id)
+    if app is None:
+        raise NotFound
+    keys = await public_keys(postgres, app)
+    headers = {"cache-control": f"public, max-age={JWKS_MAX_AGE_S}"}
+    return Response(msgspec.json.encode({"keys": keys}), media_type="application/jwk-set+json", headers=headers)
+
+
 ROUTES = [
+    show_public_keys,
     show_keys,
     post_key,
     replace_secret,

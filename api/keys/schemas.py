@@ -1,5 +1,6 @@
 """API keys and signing keys on the wire."""
 
+import base64
 from datetime import datetime
 from typing import Annotated, Self
 
@@ -7,8 +8,9 @@ import msgspec
 
 from tenants.grants import Grant
 from tenants.keys import ApiKey
-from tenants.tokens import SigningKey
+from tenants.signing import Algorithm, SigningKey
 
+MAX_PEM = 4_096
 MAX_OVERLAP_S = 30 * 86_400
 
 
@@ -64,18 +66,42 @@ class KeyList(msgspec.Struct):
     keys: list[KeyView]
 
 
-class SigningKeyView(msgspec.Struct):
-    """A signing key, without its secret."""
+class SigningKeyRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """A new signing key: its algorithm, and who signs with it."""
+
+    algorithm: Algorithm = Algorithm.HS256
+    public_key: Annotated[str, msgspec.Meta(max_length=MAX_PEM)] | None = None
+    """The customer's own, as PEM; then we only verify."""
+    reveal: bool = False
+    """Whether the answer is to show the secret of an HS256 key, for the customer to sign with."""
+
+
+class SigningKeyView(msgspec.Struct, omit_defaults=True):
+    """A signing key; `secret` (base64url) is there once, in the answer that made it, if it was to be revealed."""
 
     id: str
     algorithm: str
+    state: str
+    """`active`: signs; `verify_only`; `retired`: neither."""
+    customer_signs: bool
+    public_key: str | None
     created_at: str
     retired_at: str | None
+    secret: str | None = None
 
     @classmethod
-    def of(cls, key: SigningKey) -> Self:
+    def of(cls, key: SigningKey, secret: bytes | None = None) -> Self:
         """Show a signing key."""
-        return cls(key.id, key.algorithm, key.created_at, key.retired_at)
+        return cls(
+            id=key.id,
+            algorithm=key.algorithm,
+            state=key.state,
+            customer_signs=key.customer_signs,
+            public_key=key.public_key,
+            created_at=key.created_at,
+            retired_at=key.retired_at,
+            secret=None if secret is None else base64.urlsafe_b64encode(secret).rstrip(b"=").decode(),
+        )
 
 
 class SigningKeyList(msgspec.Struct):

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import msgspec
@@ -20,17 +21,37 @@ from tenants.hashing import Pepper
 from tenants.ids import AppId, TenantId, parse_app_name, parse_tenant_name
 from tenants.keys import create_key, list_keys, parse_key_id, revoke_key
 from tenants.postgres import Postgres
+from tenants.sealing import MasterKeys
+from tenants.signing import reseal
 from tenants.tokens import DEFAULT_TTL_S, mint_token
 
 # argparse has no public name for what `add_subparsers` gives.
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 Shown = list[msgspec.Struct]
-Verb = Callable[[argparse.Namespace, Postgres, Pepper], Awaitable[Shown]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the verbs work with."""
+
+    postgres: Postgres
+    pepper: Pepper
+    master_keys: MasterKeys
+
+
+Verb = Callable[[argparse.Namespace, Tools], Awaitable[Shown]]
 """Does what is asked, and gives what is to be shown."""
 
 
+class Resealed(msgspec.Struct):
+    """How many secrets have been put under the newest master key, and which that is."""
+
+    resealed: int
+    master_key: str
+
+
 def add_verbs(verbs: Verbs, settings: Callable[[], Settings]) -> None:
-    """Add `tenant`, `app`, `key` and `token`; `settings` is asked for when one of them runs."""
+    """Add `tenant`, `app`, `key`, `token` and `reseal`; `settings` is asked for when one of them runs."""
     adding = _Adding(settings)
     tenant = _group(verbs, "tenant", "the paying accounts")
     adding.add(tenant, "create", _create_tenant, "make a tenant", "name")
@@ -46,6 +67,7 @@ def add_verbs(verbs: Verbs, settings: Callable[[], Settings]) -> None:
     token = _group(verbs, "token", "users' tokens")
     mint = adding.add(token, "mint", _mint_token, "issue a token", "app", "user")
     mint.add_argument("--ttl", type=int, default=DEFAULT_TTL_S, help="seconds")
+    adding.add(verbs, "reseal", _reseal, "put all secrets under the newest master key, while the service runs")
 
 
 class _Adding:
@@ -74,7 +96,7 @@ class _Adding:
     async def _run(self, options: argparse.Namespace, verb: Verb) -> int:
         settings = self._settings()
         async with Postgres.open(settings.database_url) as postgres:
-            shown = await verb(options, postgres, Pepper(settings.pepper))
+            shown = await verb(options, Tools(postgres, Pepper(settings.pepper), settings.master_keys))
         for struct in shown:
             members = json.loads(msgspec.json.encode(struct))
             text = json.dumps(members) if options.json else _line(members)
@@ -90,46 +112,53 @@ def _line(members: dict[str, object]) -> str:
     return "  ".join(f"{name}={value}" for name, value in members.items() if value is not None)
 
 
-async def _create_tenant(options: argparse.Namespace, postgres: Postgres, _: Pepper) -> Shown:
-    return [TenantView.of(await create_tenant(postgres, options.name))]
+async def _create_tenant(options: argparse.Namespace, tools: Tools) -> Shown:
+    return [TenantView.of(await create_tenant(tools.postgres, options.name))]
 
 
-async def _list_tenants(_: argparse.Namespace, postgres: Postgres, __: Pepper) -> Shown:
-    return [TenantView.of(tenant) for tenant in await list_tenants(postgres)]
+async def _list_tenants(_: argparse.Namespace, tools: Tools) -> Shown:
+    return [TenantView.of(tenant) for tenant in await list_tenants(tools.postgres)]
 
 
-async def _create_app(options: argparse.Namespace, postgres: Postgres, _: Pepper) -> Shown:
+async def _create_app(options: argparse.Namespace, tools: Tools) -> Shown:
     tenant = _tenant(options.tenant)
-    return [AppView.of(await create_app(postgres, tenant, options.name, options.environment))]
+    return [AppView.of(await create_app(tools.postgres, tools.master_keys, tenant, options.name, options.environment))]
 
 
-async def _list_apps(options: argparse.Namespace, postgres: Postgres, _: Pepper) -> Shown:
-    return [AppView.of(app) for app in await list_apps(postgres, _tenant(options.tenant))]
+async def _list_apps(options: argparse.Namespace, tools: Tools) -> Shown:
+    return [AppView.of(app) for app in await list_apps(tools.postgres, _tenant(options.tenant))]
 
 
-async def _create_key(options: argparse.Namespace, postgres: Postgres, pepper: Pepper) -> Shown:
-    key, text = await create_key(postgres, pepper, _app(options.app), options.label)
+async def _create_key(options: argparse.Namespace, tools: Tools) -> Shown:
+    key, text = await create_key(tools.postgres, tools.pepper, _app(options.app), options.label)
     return [KeyView.of(key, text)]
 
 
-async def _list_keys(options: argparse.Namespace, postgres: Postgres, _: Pepper) -> Shown:
-    return [KeyView.of(key) for key in await list_keys(postgres, _app(options.app))]
+async def _list_keys(options: argparse.Namespace, tools: Tools) -> Shown:
+    return [KeyView.of(key) for key in await list_keys(tools.postgres, _app(options.app))]
 
 
-async def _revoke_key(options: argparse.Namespace, postgres: Postgres, _: Pepper) -> Shown:
-    app = await get_app(postgres, _app(options.app))
+async def _revoke_key(options: argparse.Namespace, tools: Tools) -> Shown:
+    app = await get_app(tools.postgres, _app(options.app))
     number = parse_key_id(app.scope, options.key)
     if number is None:
         raise NotFound
-    await revoke_key(postgres, app.scope.app, number)
-    keys = await list_keys(postgres, app.scope.app)
+    await revoke_key(tools.postgres, app.scope.app, number)
+    keys = await list_keys(tools.postgres, app.scope.app)
     return [KeyView.of(key) for key in keys if key.number == number]
 
 
-async def _mint_token(options: argparse.Namespace, postgres: Postgres, _: Pepper) -> Shown:
-    app = await get_app(postgres, _app(options.app))
-    token = await mint_token(postgres, app.scope, user_id(options.user), options.ttl)
+async def _mint_token(options: argparse.Namespace, tools: Tools) -> Shown:
+    app = await get_app(tools.postgres, _app(options.app))
+    token = await mint_token(tools.postgres, tools.master_keys, app.scope, user_id(options.user), options.ttl)
     return [TokenView(token.text, token.user, token.expires_at)]
+
+
+async def _reseal(_: argparse.Namespace, tools: Tools) -> Shown:
+    resealed = 0
+    while batch := await reseal(tools.postgres, tools.master_keys):
+        resealed += batch
+    return [Resealed(resealed, tools.master_keys.newest)]
 
 
 def _tenant(name: str) -> TenantId:

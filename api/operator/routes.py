@@ -23,6 +23,7 @@ from tenants.hashing import Pepper
 from tenants.ids import AppId, TenantId, parse_app_name, parse_tenant_name
 from tenants.keys import create_key, list_keys, parse_key_id, revoke_key
 from tenants.postgres import Postgres
+from tenants.sealing import MasterKeys
 
 
 def guard_operator(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
@@ -54,10 +55,11 @@ async def post_app(
     request: Request[Any, Any, Any],
     tenant_id: FromPath[str],
     postgres: NamedDependency[Postgres],
+    master_keys: NamedDependency[MasterKeys],
 ) -> Response[bytes]:
     """Make an app of a tenant."""
     wish = await read_body(request, AppRequest)
-    app = await create_app(postgres, _tenant(tenant_id), wish.name, wish.environment)
+    app = await create_app(postgres, master_keys, _tenant(tenant_id), wish.name, wish.environment)
     return json_struct(AppView.of(app), status=201)
 
 

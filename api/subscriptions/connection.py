@@ -23,6 +23,7 @@ from api.subscriptions.surroundings import Surroundings
 from api.subscriptions.writes import Writes
 from api.tails.tail import Entry
 from tenants.errors import ServiceError, Unavailable
+from tenants.grants import Grant
 from tenants.scope import Caller
 
 PAGE = 100
@@ -37,6 +38,8 @@ RETRY_S = 0.2
 Put = Callable[[str, Place | None], Awaitable[None]]
 """Sends one text and returns when the transport has taken it; with it the place up to which the client then has all."""
 
+Renew = Callable[[frames.Auth], Awaitable[None]]
+
 log = structlog.get_logger()
 
 
@@ -47,8 +50,6 @@ class Connection:
         """Serve `caller`; a client that can say nothing (`is_one_way`) has its connection end with its last room."""
         self.caller = caller
         self.is_one_way = is_one_way
-        self.key = caller.key
-        """The API key behind it, whose end is its end: the caller's own, or the one that made the caller's ticket."""
         self.close_code: CloseCode | None = None
         self.given_up = asyncio.Event()
         """Set when nobody should wait any longer for the client to read what it was sent."""
@@ -57,8 +58,14 @@ class Connection:
         """Since when one text has been waiting for the client to read."""
         self.unread_bytes = 0
         """The length of the text before it, of which the client may not have read everything."""
+        self.expires_at: float | None = None
+        """When the credential ends (loop time); no event goes out after it."""
+        self.warn_at: float | None = None
+        """When the client is to be told that the end is near."""
         self.leave_at: float | None = None
         """When to end a connection whose client cannot be asked to go by itself."""
+        self.renew: Renew = _cannot_renew
+        """What the transport does with another credential that the client sends."""
         self._around = around
         self._put = put
         self._readings: dict[RoomId, Reading] = {}
@@ -92,6 +99,29 @@ class Connection:
         if self.close_code is None:
             self.close_code = code
         self._wake.set()
+
+    def cut(self, code: CloseCode) -> None:
+        """End the connection with a code at once: what is queued is for nobody any more."""
+        self._outbox.clear()
+        self._outbox_bytes = 0
+        self._outbox_has_room.set()
+        self.close_code = code
+        if self.blocked_since is not None:
+            self.given_up.set()
+        self._wake.set()
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether the credential has ended."""
+        return self.expires_at is not None and asyncio.get_running_loop().time() > self.expires_at
+
+    def replace(self, caller: Caller) -> None:
+        """Go on as the same caller with other grants; rooms that they do not cover are left."""
+        self.caller = self._writes.caller = caller
+        for room_id, reading in list(self._readings.items()):
+            if not (caller.may(Grant.MESSAGES_READ) and caller.reaches(room_id)):
+                self._leave(reading)
+                self.say(frames.unsubscribed(None, room_id, "not_granted"))
 
     @property
     def backlog_bytes(self) -> int:
@@ -136,7 +166,13 @@ class Connection:
             case frames.Ping():
                 self.say(frames.pong(frame.id))
             case frames.Auth():
-                self.refuse(frame.id, BadRequest("This connection is authenticated already."))
+                await self._renew(frame)
+
+    async def _renew(self, frame: frames.Auth) -> None:
+        try:
+            await self.renew(frame)
+        except ServiceError as error:
+            self.refuse(frame.id, error)
 
     def refuse(self, mark: frames.Id, error: ServiceError, room_id: str | None = None) -> None:
         """Answer with a problem."""
@@ -251,9 +287,13 @@ class Connection:
 
     def _may_deliver(self) -> bool:
         """Whether events may go out now: never from a process that cannot know who has been removed."""
-        if self.close_code is not None or self._around.audit.is_stale:
+        if self._must_halt:
             return False
         return self._stalled or bool(self._ready)
+
+    @property
+    def _must_halt(self) -> bool:
+        return self.close_code is not None or self._around.audit.is_stale or self.has_expired
 
     async def _send_answer(self) -> None:
         text, place = self._outbox.popleft()
@@ -281,7 +321,7 @@ class Connection:
             return
         subscription = reading.subscription
         for entry in entries:
-            if self._around.audit.is_stale or self._readings.get(subscription.room_id) is not reading:
+            if self._must_halt or self._readings.get(subscription.room_id) is not reading:
                 break
             step = subscription.advance(entry.event)
             if step is Step.SHOW or step is Step.SHOW_AND_END:
@@ -362,3 +402,7 @@ class Connection:
         again = Reading(opened, self._moved)
         self._readings[room_id] = again
         self._ready[again] = None
+
+
+async def _cannot_renew(_: frames.Auth) -> None:
+    raise BadRequest("This connection is authenticated already.")

@@ -2,12 +2,18 @@
 
 import asyncio
 import random
+from datetime import UTC, datetime
+from math import inf
 
 from api.subscriptions import frames
 from api.subscriptions.connection import Connection
 from api.subscriptions.frames import CloseCode
 from api.tails.audit import Audit
-from tenants.clock import now
+from tenants.authority import Credentialed
+from tenants.clock import now as wall_clock
+from tenants.clock import to_rfc3339
+from tenants.controls import AppChanged, Control, KeyRotated, TokensRevoked, UserRevoked
+from tenants.marks import Marked
 
 HEARTBEAT_S = 20.0
 BLOCKED_S = 30.0
@@ -19,6 +25,10 @@ MAX_BACKLOG_BYTES = 256 * 1024 * 1024
 SPREAD = 0.8
 """Of the time for moving, the part in which clients begin to move."""
 SWEEP_S = 0.25
+WARN_S = 60.0
+"""How long before its end a client is told that its credential is about to end, at most."""
+WARN_SHARE = 0.25
+"""And at most this share of a token's whole life."""
 
 
 class Connections:
@@ -27,7 +37,8 @@ class Connections:
     def __init__(self, audit: Audit) -> None:
         """Watch `audit` for a stall."""
         self._audit = audit
-        self._open: dict[Connection, float | None] = {}
+        self._open: dict[Connection, Credentialed] = {}
+        self._marked: Marked[Connection] = Marked()
         self._empty = asyncio.Event()
         self._empty.set()
         self._was_stale = False
@@ -47,30 +58,52 @@ class Connections:
         """Count the rooms that all connections read."""
         return sum(connection.readings for connection in self._open)
 
-    def add(self, connection: Connection, expires_at: float | None) -> None:
-        """Register a connection whose credential holds until `expires_at` (loop time; None: for ever)."""
-        self._open[connection] = expires_at
+    def add(self, connection: Connection, who: Credentialed) -> None:
+        """Register a connection, for as long as its credential holds."""
+        self._open[connection] = who
+        self._marked.add(connection, who.marks)
         self._empty.clear()
+        self._set_end(connection, who)
+
+    def replace(self, connection: Connection, who: Credentialed) -> None:
+        """Go by another credential of the same caller from now on."""
+        self._marked.remove(connection, self._open[connection].marks)
+        self._open[connection] = who
+        self._marked.add(connection, who.marks)
+        self._set_end(connection, who)
 
     def remove(self, connection: Connection) -> None:
         """Forget a connection that has ended."""
-        self._open.pop(connection, None)
+        who = self._open.pop(connection, None)
+        if who is not None:
+            self._marked.remove(connection, who.marks)
         if not self._open:
             self._empty.set()
 
-    def revoke_key(self, app: int, key: int) -> None:
-        """Close what an API key that is revoked now has opened."""
-        for connection in list(self._open):
-            if connection.caller.scope.app == app and connection.key == key:
-                connection.close(CloseCode.REVOKED)
+    def obey(self, control: Control) -> None:
+        """End what a control row ends."""
+        for connection in self._marked.of(control.mark):
+            who = self._open[connection]
+            match control:
+                case AppChanged(ended=None):
+                    pass
+                case AppChanged(ended="deleted"):
+                    connection.cut(CloseCode.APP_DELETED)
+                case KeyRotated():
+                    end = _loop_time(control.until)
+                    connection.expires_at = end if connection.expires_at is None else min(end, connection.expires_at)
+                case UserRevoked(before=float(before)) | TokensRevoked(before=before):
+                    if who.issued_at is not None and who.issued_at < before:
+                        connection.cut(CloseCode.REVOKED)
+                case _:
+                    connection.cut(CloseCode.REVOKED)
 
-    def end_key(self, app: int, key: int, until: float) -> None:
-        """Have what an API key has opened so far end at a time (Unix) at the latest: its secret is being replaced."""
-        loop = asyncio.get_running_loop()
-        end = loop.time() + until - now().timestamp()
-        for connection, expires_at in list(self._open.items()):
-            if connection.caller.scope.app == app and connection.key == key:
-                self._open[connection] = end if expires_at is None else min(end, expires_at)
+    def _set_end(self, connection: Connection, who: Credentialed) -> None:
+        connection.expires_at = connection.warn_at = None
+        if who.expires_at is not None:
+            lifetime_s = inf if who.issued_at is None else who.expires_at - who.issued_at
+            connection.expires_at = _loop_time(who.expires_at)
+            connection.warn_at = connection.expires_at - min(WARN_S, lifetime_s * WARN_SHARE)
 
     async def run(self) -> None:
         """Sweep until cancelled."""
@@ -80,20 +113,29 @@ class Connections:
             turned = self._audit.is_stale != self._was_stale
             self._was_stale = self._audit.is_stale
             self._keep_to_budget()
-            for connection, expires_at in list(self._open.items()):
-                self._sweep(connection, expires_at, now)
+            for connection in list(self._open):
+                self._sweep(connection, now)
                 if turned:
                     connection.look_up()
 
-    def _sweep(self, connection: Connection, expires_at: float | None, now: float) -> None:
-        if expires_at is not None and now > expires_at:
-            connection.close(CloseCode.UNAUTHENTICATED)
+    def _sweep(self, connection: Connection, now: float) -> None:
+        if connection.has_expired:
+            connection.cut(CloseCode.UNAUTHENTICATED)
         elif connection.leave_at is not None and now > connection.leave_at:
             connection.close(CloseCode.RESTART)
         elif connection.blocked_since is not None and now - connection.blocked_since > _patience_s(connection):
             self._give_up(connection)
         elif connection.blocked_since is None and now - connection.sent_at > HEARTBEAT_S:
             connection.say(frames.HEARTBEAT)
+        if connection.warn_at is not None and now > connection.warn_at:
+            connection.warn_at = None
+            self._warn(connection, now)
+
+    def _warn(self, connection: Connection, now: float) -> None:
+        ends_at = self._open[connection].expires_at
+        if ends_at is not None and connection.expires_at is not None:
+            in_ms = max(0, round((connection.expires_at - now) * 1000))
+            connection.say(frames.expiring(to_rfc3339(datetime.fromtimestamp(ends_at, UTC)), in_ms))
 
     def _give_up(self, connection: Connection) -> None:
         if not connection.given_up.is_set():
@@ -140,3 +182,8 @@ class Connections:
 
 def _patience_s(connection: Connection) -> float:
     return BLOCKED_S + connection.unread_bytes / MIN_BYTES_PER_S
+
+
+def _loop_time(moment: float) -> float:
+    """Give a moment of the wall clock (Unix time) by the loop's, which nobody sets."""
+    return asyncio.get_running_loop().time() + moment - wall_clock().timestamp()

@@ -35,6 +35,7 @@ class CloseCode(IntEnum):
     BAD_FRAME = 4400
     UNAUTHENTICATED = 4401
     REVOKED = 4403
+    APP_DELETED = 4404
     SLOW = 4408
     TOO_LARGE = 4413
     TOO_MANY_FRAMES = 4429
@@ -49,7 +50,7 @@ class _Frame(msgspec.Struct, tag_field="op", forbid_unknown_fields=True, kw_only
 
 
 class Auth(_Frame, tag="auth"):
-    """The first frame of a client that could not send a header."""
+    """The first frame of a client that could not send a header; later, another credential of the same caller."""
 
     token: str
 
@@ -155,6 +156,16 @@ def revoked(room_id: RoomId, seq: Seq, reason: str) -> str:
 def reconnect(after_ms: int) -> str:
     """Ask a client to move to another process within this time."""
     return _json({"type": "reconnect", "after_ms": after_ms})
+
+
+def expiring(expires_at: str, in_ms: int) -> str:
+    """Tell a client that its credential is about to end."""
+    return _json({"type": "auth.expiring", "expires_at": expires_at, "in_ms": in_ms})
+
+
+def authenticated(mark: Id, expires_at: str | None) -> str:
+    """Tell a client that its connection goes on with the credential that it has sent."""
+    return _answer(mark, {"type": "authenticated", "expires_at": expires_at})
 
 
 def closed(code: CloseCode, reason: str) -> str:

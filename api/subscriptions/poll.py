@@ -51,6 +51,7 @@ class PollShell:
         connection = Connection(self._around, who.caller, gathered.put, is_one_way=True)
         with contextlib.suppress(Gone, OSError):
             async with registered(self._connections, connection, who):
+                _leave_out_repeated_warning(connection)
                 connection.begin(await connection.open(wanted))
                 if connection.is_behind:
                     wait_s = max(wait_s, CATCH_UP_S)
@@ -107,6 +108,12 @@ def _wanted(room_id: str, fields: dict[str, str]) -> frames.Wanted:
         raise BadRequest(f"A cursor has at most {MAX_CURSOR} characters.")
     last = number(fields, "last", frames.DEFAULT_LAST, frames.MAX_LAST)
     return frames.Wanted(room=room_id, cursor=cursor, last=last)
+
+
+def _leave_out_repeated_warning(connection: Connection) -> None:
+    """Have only the poll that reaches the moment of the warning bring it, and not each one after it at once."""
+    if connection.warn_at is not None and connection.warn_at <= asyncio.get_running_loop().time():
+        connection.warn_at = None
 
 
 def _refuse(code: CloseCode | None) -> None:

@@ -20,7 +20,7 @@ from tenants.authority import Authority
 from tenants.clock import now, to_rfc3339
 from tenants.grants import Grant
 from tenants.scope import Caller
-from tenants.tickets import IDLE_S, MAX_AGE_S, Tickets
+from tenants.tickets import IDLE_S, MAX_AGE_S, Origin, Tickets
 
 
 @get("/v1/rooms/{room_id:str}/subscribe", operation_id="subscribeRoom", grant=Grant.MESSAGES_READ)
@@ -53,7 +53,8 @@ async def post_ticket(
     who = await authority.authenticate(credential_in(request.headers["authorization"]) or "")
     oldest = now().timestamp() + MAX_AGE_S
     ends_at = oldest if who.expires_at is None else min(oldest, who.expires_at)
-    ticket = await tickets.issue(caller.scope, user, (room, room_id), key=caller.key, ends_at=ends_at)
+    origin = Origin(caller.key, who.signing_key, who.token, who.issued_at)
+    ticket = await tickets.issue(caller.scope, user, (room, room_id), origin=origin, ends_at=ends_at)
     url = f"/v1/rooms/{room_id}/subscribe?ticket={ticket}"
     return json_struct(TicketView(ticket, url, to_rfc3339(datetime.fromtimestamp(ends_at, UTC)), IDLE_S), status=201)
 

@@ -11,7 +11,6 @@ from api.subscriptions.connection import Connection
 from api.subscriptions.connections import Connections
 from api.subscriptions.frames import CloseCode
 from tenants.authority import Credentialed
-from tenants.clock import now
 
 log = structlog.get_logger()
 
@@ -39,7 +38,7 @@ async def registered(connections: Connections, connection: Connection, who: Cred
 
     Nothing may be awaited between the last look at the credential and this, or a revocation in between is missed.
     """
-    connections.add(connection, _loop_time(who.expires_at))
+    connections.add(connection, who)
     try:
         yield
     finally:
@@ -78,9 +77,3 @@ async def gone(receive: ReceiveAny) -> None:
 
 async def _given_up(connection: Connection) -> None:
     await connection.given_up.wait()
-
-
-def _loop_time(expires_at: float | None) -> float | None:
-    if expires_at is None:
-        return None
-    return asyncio.get_running_loop().time() + expires_at - now().timestamp()

@@ -70,7 +70,15 @@ class StreamShell:
         self._tickets.hold(used)
         try:
             caller = Caller(used.scope, user=used.user, grants=READS, rooms=frozenset({used.room_id}))
-            await self._follow(Credentialed(caller, used.ends_at), wanted, stream, receive, used)
+            who = Credentialed(
+                caller,
+                used.ends_at,
+                issued_at=used.origin.issued_at,
+                token=used.origin.token,
+                signing_key=used.origin.signing_key,
+                made_by=used.origin.key,
+            )
+            await self._follow(who, wanted, stream, receive, used)
         finally:
             self._tickets.release(used)
 
@@ -83,8 +91,6 @@ class StreamShell:
         ticket: Ticket | None = None,
     ) -> None:
         connection = Connection(self._around, who.caller, stream.put, is_one_way=True)
-        if ticket is not None:
-            connection.key = ticket.key
         # The client going away is the ordinary end of a stream, whoever notices it.
         with contextlib.suppress(Gone, OSError):
             async with registered(self._connections, connection, who):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import msgspec
@@ -22,7 +23,8 @@ from api.subscriptions.serving import Gone, Hangup, ReceiveAny, SendAny, registe
 from api.subscriptions.strangers import Strangers
 from api.subscriptions.surroundings import Surroundings
 from tenants.authority import Credentialed
-from tenants.errors import RateLimited, ServiceError, Unauthenticated, Unavailable
+from tenants.clock import to_rfc3339
+from tenants.errors import Forbidden, RateLimited, ServiceError, Unauthenticated, Unavailable
 
 AUTH_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 1.0
@@ -64,9 +66,9 @@ class WebSocketShell:
                         await send_any(ACCEPT)
                         who = await self._from_first_frame(scope, receive_any)
                         as_stranger.close()
-                        code = await self._serve(who, receive_any, send_any)
+                        code = await self._serve(who, scope, receive_any, send_any)
                     else:
-                        code = await self._serve(who, receive_any, send_any, first=ACCEPT)
+                        code = await self._serve(who, scope, receive_any, send_any, first=ACCEPT)
                     await _close(send_any, code, code.name.lower())
                 except Hangup as hangup:
                     await _close(send_any, hangup.code, hangup.reason)
@@ -89,12 +91,29 @@ class WebSocketShell:
             raise Hangup(CloseCode.OVERLOADED) from error
 
     async def _serve(
-        self, who: Credentialed, receive: ReceiveAny, send: SendAny, *, first: dict[str, Any] | None = None
+        self,
+        who: Credentialed,
+        scope: Scope,
+        receive: ReceiveAny,
+        send: SendAny,
+        *,
+        first: dict[str, Any] | None = None,
     ) -> CloseCode:
         async def put(text: str, _: Place | None) -> None:
             await send({"type": "websocket.send", "text": text})
 
+        async def renew(frame: frames.Auth) -> None:
+            new = await self._admission.by_frame(frame.token, scope)
+            old = connection.caller
+            if (new.caller.scope, new.caller.user, new.caller.key) != (old.scope, old.user, old.key):
+                raise Forbidden("This connection takes a credential of the same app and user only; open another one.")
+            # Nothing is awaited since the credential was looked at, or a revocation in between would be missed.
+            self._connections.replace(connection, new)
+            connection.replace(new.caller)
+            connection.say(frames.authenticated(frame.id, _moment(new.expires_at)))
+
         connection = Connection(self._around, who.caller, put)
+        connection.renew = renew
         user = who.caller.user
         connection.say(frames.connected(None if user is None else user.id, HEARTBEAT_S))
         async with registered(self._connections, connection, who):
@@ -138,6 +157,10 @@ def _mark_of(text: str) -> frames.Id:
         raise Hangup(CloseCode.BAD_FRAME)
     mark = cast("dict[str, object]", frame).get("id")
     return mark if isinstance(mark, int) or (isinstance(mark, str) and mark.isprintable()) else None
+
+
+def _moment(expires_at: float | None) -> str | None:
+    return None if expires_at is None else to_rfc3339(datetime.fromtimestamp(expires_at, UTC))
 
 
 async def _close(send: SendAny, code: CloseCode, reason: str) -> None:

@@ -38,7 +38,7 @@ class Writes:
     ) -> None:
         """Write as `caller`; acks go to `say`, refusals to `refuse`."""
         self._around = around
-        self._caller = caller
+        self.caller = caller
         self._say = say
         self._refuse = refuse
         self._writes: set[asyncio.Task[None]] = set()
@@ -59,9 +59,9 @@ class Writes:
         while len(self._writes) >= MAX_WRITES:
             await asyncio.wait(self._writes, return_when=asyncio.FIRST_COMPLETED)
         try:
-            (await self._around.budgets.take(self._caller, Budget.SENDS)).check()
-            permit(self._caller, Grant.MESSAGES_WRITE, frame.room)
-            caller = await acting_as(self._around.postgres, self._caller, frame.act_as)
+            (await self._around.budgets.take(self.caller, Budget.SENDS)).check()
+            permit(self.caller, Grant.MESSAGES_WRITE, frame.room)
+            caller = await acting_as(self._around.postgres, self.caller, frame.act_as)
             # Known from here on, so that the write's task reaches the lane in its first step and overtakes nobody.
             await self._around.directory.number(caller.scope, checked(frame.room, "/room"))
         except ServiceError as error:

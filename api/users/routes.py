@@ -2,14 +2,14 @@
 
 from typing import Any, Literal
 
-from litestar import Request, Response, delete, get, put
+from litestar import Request, Response, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
 from api.custom_data import changed_text
 from api.edge.auth import require_server
 from api.edge.body import read_body
-from api.edge.json import json_struct
+from api.edge.json import json_struct, nothing
 from api.jobs.schemas import JobView
 from api.names import user_id as checked
 from api.users.schemas import UserChange
@@ -17,6 +17,7 @@ from api.users.store import delete_user, get_user, upsert_user
 from tenants.errors import Forbidden
 from tenants.grants import Grant
 from tenants.postgres import Postgres
+from tenants.revocations import revoke_user
 from tenants.scope import Caller
 
 
@@ -60,4 +61,16 @@ async def remove_user(
     return json_struct(JobView.of(job), status=202)
 
 
-ROUTES = [put_user, show_user, remove_user]
+@post("/v1/users/{user_id:str}/revoke", operation_id="revokeUser", grant=Grant.USERS_WRITE, status_code=200)
+async def end_tokens(
+    user_id: FromPath[str],
+    caller: NamedDependency[Caller],
+    postgres: NamedDependency[Postgres],
+) -> Response[bytes]:
+    """Revoke all tokens that a user has been issued so far: within a second they hold nowhere."""
+    require_server(caller)
+    await revoke_user(postgres, caller.scope, checked(user_id))
+    return nothing()
+
+
+ROUTES = [put_user, show_user, remove_user, end_tokens]

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatu
 from tests.support.processes import Service
 
 WAIT_S = 8.0
-PASSING = {"heartbeat", "stalled", "live", "reconnect", "connected", "subscribed"}
+PASSING = {"heartbeat", "stalled", "live", "reconnect", "connected", "subscribed", "auth.expiring"}
 """Frames that speak of the stream itself; the promises are about the room's."""
 
 Frame = dict[str, Any]

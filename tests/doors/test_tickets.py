@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tenants import tickets as ground
-from tenants.tickets import Ticket, Tickets
+from tenants.tickets import Origin, Ticket, Tickets
 from tests.support.inside import Inside, inside
 
 
@@ -20,7 +20,9 @@ async def here(environment: dict[str, str]) -> AsyncIterator[Inside]:
 async def issue(here: Inside) -> tuple[str, Ticket]:
     room = await here.room("r" + str(time.monotonic_ns()), "ann")
     user = await here.user("ann")
-    text = await here.wiring.tickets.issue(here.scope, user, (room, "r"), key=None, ends_at=time.time() + 600)
+    text = await here.wiring.tickets.issue(
+        here.scope, user, (room, "r"), origin=Origin(None), ends_at=time.time() + 600
+    )
     used = await here.wiring.tickets.use(text)
     assert used is not None
     return text, used
@@ -74,7 +76,10 @@ async def test_many_open_tickets_take_few_statements(here: Inside, monkeypatch: 
     monkeypatch.setattr(ground, "BATCH", 3)
     tickets = Tickets(here.wiring.postgres, here.wiring.pepper)
     user, room = await here.user("ann"), await here.room("r", "ann")
-    texts = [await tickets.issue(here.scope, user, (room, "r"), key=None, ends_at=time.time() + 600) for _ in range(7)]
+    texts = [
+        await tickets.issue(here.scope, user, (room, "r"), origin=Origin(None), ends_at=time.time() + 600)
+        for _ in range(7)
+    ]
     for text in texts:
         used = await tickets.use(text)
         assert used is not None

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from api.embedded import NoServer, Servers, servers
-from tests.conftest import OPERATOR_TOKEN, PEPPER
+from tests.conftest import MASTER_KEYS, OPERATOR_TOKEN, PEPPER
 from tests.support.processes import ROOT, free_port
 
 START_S = 40.0
@@ -211,6 +211,7 @@ def test_the_service_refuses_a_schema_that_it_does_not_know(stores: Servers) -> 
             DATABASE_URL=url,
             REDIS_URL=stores.redis_url,
             ROOMLOG_PEPPER=PEPPER,
+            ROOMLOG_MASTER_KEYS=MASTER_KEYS,
             ROOMLOG_PORT=str(free_port()),
             ROOMLOG_INTERNAL_PORT=str(free_port()),
         )
@@ -223,7 +224,7 @@ def test_missing_settings_are_told_together() -> None:
     """One run names them all."""
     ended = run("serve")
     assert ended.returncode == 1
-    for name in ("DATABASE_URL", "REDIS_URL", "ROOMLOG_PEPPER"):
+    for name in ("DATABASE_URL", "REDIS_URL", "ROOMLOG_PEPPER", "ROOMLOG_MASTER_KEYS"):
         assert name in ended.stderr
 
 
@@ -233,6 +234,7 @@ def test_the_operator_s_verbs_make_a_usable_app(stores: Servers) -> None:
         "DATABASE_URL": stores.database_url,
         "REDIS_URL": stores.redis_url,
         "ROOMLOG_PEPPER": PEPPER,
+        "ROOMLOG_MASTER_KEYS": MASTER_KEYS,
         "ROOMLOG_OPERATOR_TOKEN": OPERATOR_TOKEN,
     }
 

@@ -13,6 +13,7 @@ import pytest
 
 from tenants.keys import parse_key
 from tests.support.processes import Service
+from tests.support.secrets import signing_secret
 from tests.support.world import App, World
 
 HERE = "/v1/rooms"
@@ -26,11 +27,7 @@ async def status_of(app: App, credential: str, **headers: str) -> int:
 @pytest.fixture
 async def secret(world: World, environment: dict[str, str]) -> tuple[str, bytes]:
     """The signing key of the app: its id and its secret, straight from the database."""
-    keys = (await world.app.ask("GET", "/v1/signing-keys")).json()["signing_keys"]
-    connection = await asyncpg.connect(environment["DATABASE_URL"])
-    found = await connection.fetchval("SELECT secret FROM signing_keys WHERE key_id = $1", keys[0]["id"])
-    await connection.close()
-    return keys[0]["id"], bytes(found)
+    return await signing_secret(environment, world.app)
 
 
 def forge(app: App, secret: tuple[str, bytes], header: dict[str, Any] | None = None, **claims: Any) -> str:

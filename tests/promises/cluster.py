@@ -1,5 +1,6 @@
 """Several processes of the service on one PostgreSQL and one Valkey, each of which can be killed."""
 
+import base64
 import contextlib
 import os
 import secrets
@@ -82,6 +83,7 @@ def running_cluster(folder: Path, processes: int, planted: dict[str, str]) -> It
                 "DATABASE_URL": stores.database_url,
                 "REDIS_URL": stores.redis_url,
                 "ROOMLOG_PEPPER": secrets.token_hex(32),
+                "ROOMLOG_MASTER_KEYS": "1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
                 "ROOMLOG_OPERATOR_TOKEN": secrets.token_hex(32),
                 "ROOMLOG_DRAIN_S": "1",
                 "ROOMLOG_DRAIN_DELAY_S": "0",

@@ -1,6 +1,7 @@
 """Cursors across the lives of a database: a lost tail resets those who saw it, a planned switchover nobody."""
 
 import asyncio
+import base64
 import contextlib
 import json
 import secrets
@@ -36,6 +37,7 @@ def services(pair: Pair, tmp_path: Path) -> Iterator[list[Service]]:
         "DATABASE_URL": pair.database_url,
         "REDIS_URL": pair.redis_url,
         "ROOMLOG_PEPPER": secrets.token_hex(32),
+        "ROOMLOG_MASTER_KEYS": "1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
         "ROOMLOG_OPERATOR_TOKEN": secrets.token_hex(32),
     }
     started = [Service(environment, tmp_path / f"service{number}.log") for number in range(2)]

@@ -5,6 +5,7 @@ Absolute figures move with the machine and the day: quote the ratios.
 
 import argparse
 import asyncio
+import base64
 import json
 import os
 import secrets
@@ -49,6 +50,7 @@ def main() -> int:
                 "DATABASE_URL": stores.database_url,
                 "REDIS_URL": stores.redis_url,
                 "ROOMLOG_PEPPER": secrets.token_hex(32),
+                "ROOMLOG_MASTER_KEYS": "1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
                 "ROOMLOG_OPERATOR_TOKEN": secrets.token_hex(32),
                 "ROOMLOG_DRAIN_S": "0",
                 "ROOMLOG_DRAIN_DELAY_S": "0",

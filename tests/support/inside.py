@@ -137,7 +137,7 @@ async def inside(environment: dict[str, str], scope: Scope | None = None) -> Asy
     async with Wiring.open(Settings.read(environment)) as wiring:
         if scope is None:
             tenant = await create_tenant(wiring.postgres, "T")
-            scope = (await create_app(wiring.postgres, tenant.id, "A", "test")).scope
+            scope = (await create_app(wiring.postgres, wiring.settings.master_keys, tenant.id, "A", "test")).scope
         async with asyncio.timeout(WAIT_S):
             while wiring.audit.is_stale or wiring.audit.mode.value != "live":
                 await asyncio.sleep(0.01)

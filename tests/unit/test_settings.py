@@ -8,6 +8,7 @@ GOOD = {
     "DATABASE_URL": "postgresql://u:dbsecret@h/d",
     "REDIS_URL": "redis://:redissecret@h",
     "ROOMLOG_PEPPER": "p" * 32,
+    "ROOMLOG_MASTER_KEYS": "2:bW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1tbW0=,1:bm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm4=",
     "ROOMLOG_OPERATOR_TOKEN": "o" * 32,
 }
 
@@ -16,7 +17,14 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
     """One run shows all that must be mended."""
     with pytest.raises(BadSettings) as refused:
         Settings.read({"REDIS_URL": "http://x", "ROOMLOG_PORT": "x", "ROOMLOG_PEPPER": "short", "ROOMLOG_WORKERS": "0"})
-    for name in ("DATABASE_URL", "REDIS_URL", "ROOMLOG_PORT", "ROOMLOG_PEPPER", "ROOMLOG_WORKERS"):
+    for name in (
+        "DATABASE_URL",
+        "REDIS_URL",
+        "ROOMLOG_PORT",
+        "ROOMLOG_PEPPER",
+        "ROOMLOG_MASTER_KEYS",
+        "ROOMLOG_WORKERS",
+    ):
         assert name in str(refused.value)
 
 
@@ -29,5 +37,5 @@ def test_defaults_are_safe() -> None:
 def test_secrets_are_not_shown() -> None:
     """A settings object can be logged."""
     shown = repr(Settings.read(GOOD))
-    for secret in ("dbsecret", "redissecret", "p" * 32, "o" * 32):
+    for secret in ("dbsecret", "redissecret", "p" * 32, "o" * 32, "bW1t", "mmm"):
         assert secret not in shown
