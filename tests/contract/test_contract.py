@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
+from tenants.ids import parse_app_name
 from tests.contract.conftest import Follow
 from tests.contract.followers import Follower, Frame, Lost, Refused
+from tests.support.inside import inside
 from tests.support.processes import Service, running_service
 from tests.support.world import App, World
 
@@ -169,6 +171,35 @@ async def test_a_cursor_of_a_room_that_was_made_anew_resets(world: World, follow
     await again.open("r", cursor)
     frame = await again.next()
     assert (frame["type"], frame["reason"]) == ("reset", "room_recreated")
+
+
+async def test_a_cursor_in_history_that_is_gone_resets(
+    world: World, environment: dict[str, str], follow: Follow
+) -> None:
+    """What retention has taken cannot be gone on from."""
+    app = world.app
+    await app.room("r", ("ann",))
+    token = await app.token("ann")
+    follower = follow(app.service, token)
+    await follower.open("r")
+    cursor = (await follower.snapshot())["cursor"]
+    await follower.close()
+    for number in range(3):
+        last = await app.say("r", str(number), "ann")
+    async with inside(environment) as here:
+        scope = parse_app_name(app.id)
+        for statement in (
+            "UPDATE events SET at = at - interval '1 day' WHERE app_id = $1",
+            "UPDATE rooms SET retention_s = 3600 WHERE app_id = $1",
+        ):
+            await here.wiring.postgres.fetch(statement, scope)
+        while await here.wiring.retention.look():
+            pass
+    again = follow(app.service, token)
+    await again.open("r", cursor)
+    frame = await again.next()
+    assert (frame["type"], frame["reason"]) == ("reset", "history_truncated")
+    assert frame["snapshot"]["seq"] == last["seq"]
 
 
 async def test_edits_arrive_and_deletions_redact(world: World, follow: Follow) -> None:
