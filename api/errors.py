@@ -13,6 +13,8 @@ ServiceError
 ├── NotAMember                 not_a_member
 ├── NotAllowed                 not_allowed
 ├── SeqConflict                seq_conflict
+├── DirectRoomFixed            direct_room_fixed
+├── PreconditionFailed         precondition_failed
 ├── KeyReused                  idempotency_key_reused
 ├── TooLarge                   too_large
 ├── TooManyStrangers           too_many_unauthenticated
@@ -115,6 +117,22 @@ class SeqConflict(ServiceError):
     code = "seq_conflict"
     status = 409
     title = "It has changed since expected_seq; read it again and repeat with its updated_seq."
+
+
+class DirectRoomFixed(ServiceError):
+    """The room is a pair's: it stays private, and its two members stay in it, alone."""
+
+    code = "direct_room_fixed"
+    status = 409
+    title = "A 1:1 room is private and has its two members; make another room for others."
+
+
+class PreconditionFailed(ServiceError):
+    """It is not, or not any more, in a state that `If-Match` names: read it again and repeat with its new ETag."""
+
+    code = "precondition_failed"
+    status = 412
+    title = "It has changed since the ETag in If-Match; read it again and repeat with its new one."
 
 
 class KeyReused(ServiceError):

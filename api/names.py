@@ -8,6 +8,7 @@ from tenants.ids import UserId
 
 MAX_ID_LENGTH = 128
 _ID = re.compile(r"[A-Za-z0-9_.~:@+-]{1,128}", re.ASCII)
+_SENTENCE = f"An id is 1 to {MAX_ID_LENGTH} characters of A-Z a-z 0-9 - _ . ~ : @ +"
 
 
 def room_id(text: str, pointer: str | None = None) -> RoomId:
@@ -20,9 +21,15 @@ def user_id(text: str, pointer: str | None = None) -> UserId:
     return UserId(_checked(text, pointer))
 
 
+def prefix(text: str) -> str:
+    """Give back a text that ids may begin with; raises `BadRequest` for any other."""
+    if _ID.fullmatch(text) is None:
+        raise BadRequest(_SENTENCE)
+    return text
+
+
 def _checked(text: str, pointer: str | None) -> str:
     # Clients and proxies resolve "." and ".." away in a path, so they would name nothing there.
     if _ID.fullmatch(text) is None or text in {".", ".."}:
-        sentence = f"An id is 1 to {MAX_ID_LENGTH} characters of A-Z a-z 0-9 - _ . ~ : @ +"
-        raise BadRequest(sentence, pointer=pointer)
+        raise BadRequest(_SENTENCE, pointer=pointer)
     return text

@@ -1,5 +1,6 @@
 """Users of an app, as far as callers are concerned: who is named, and on whose behalf."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tenants.errors import Forbidden, UserNotFound
@@ -13,13 +14,14 @@ SELECT user_number, user_id FROM users
 """
 
 
-async def find_users(postgres: Postgres, scope: Scope, ids: list[UserId]) -> list[User]:
-    """Give the users of these ids, in their order; raises `UserNotFound` if one is missing."""
+async def find_users(postgres: Postgres, scope: Scope, ids: list[UserId], pointers: Sequence[str] = ()) -> list[User]:
+    """Give the users of these ids, in their order; raises `UserNotFound` if one is missing, with its pointer."""
     rows = await postgres.fetch(FIND, scope.app, ids)
     found = {row["user_id"]: User(UserNumber(row["user_number"]), row["user_id"]) for row in rows}
     missing = [user_id for user_id in ids if user_id not in found]
     if missing:
-        raise UserNotFound(f"No user {missing[0]} in this app; make it with PUT /v1/users/{{id}}.")
+        pointer = pointers[ids.index(missing[0])] if pointers else None
+        raise UserNotFound(f"No user {missing[0]} in this app; make it with PUT /v1/users/{{id}}.", pointer=pointer)
     return [found[user_id] for user_id in ids]
 
 

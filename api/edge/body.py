@@ -11,6 +11,8 @@ from litestar.exceptions import InternalServerException
 from api.errors import BadRequest, TooLarge, UnsupportedMediaType
 
 MAX_BODY_BYTES = 128 * 1024
+MAX_BATCH_BYTES = 1024 * 1024
+"""Of a body that names many things at once."""
 
 T = TypeVar("T")
 # An escaped NUL: an odd number of backslashes before it, for an even one only spells backslashes.
@@ -36,10 +38,12 @@ def decode(text: str | bytes, decoder: msgspec.json.Decoder[T]) -> T:
         raise BadRequest(_what_is_wrong(text)) from error
 
 
-async def read_body(request: Request[Any, Any, Any], kind: type[T], *, default: T | None = None) -> T:
+async def read_body(
+    request: Request[Any, Any, Any], kind: type[T], max_bytes: int = MAX_BODY_BYTES, *, default: T | None = None
+) -> T:
     """Read a request's JSON body, or take `default` for none at all.
 
-    Raises `BadRequest`, `TooLarge` over 128 KiB, `UnsupportedMediaType`.
+    Raises `BadRequest`, `TooLarge` over its limit, `UnsupportedMediaType`.
     """
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip()
     if media_type.lower() != "application/json":
@@ -48,8 +52,8 @@ async def read_body(request: Request[Any, Any, Any], kind: type[T], *, default: 
     try:
         async for chunk in request.stream():
             body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                raise TooLarge(f"A request body is at most {MAX_BODY_BYTES} bytes.")
+            if len(body) > max_bytes:
+                raise TooLarge(f"This request's body is at most {max_bytes} bytes.")
     except InternalServerException as error:
         # The framework's name for a client that has gone: nobody hears this answer, and it is no fault of ours.
         raise BadRequest("The body ended before its length.") from error

@@ -4,6 +4,7 @@ import msgspec
 from litestar import Response
 
 REPLAYED_HEADER = "idempotent-replayed"
+ETAG_HEADER = "etag"
 
 
 def json_text(text: str, *, status: int = 200, replayed: bool = False) -> Response[bytes]:
@@ -12,9 +13,10 @@ def json_text(text: str, *, status: int = 200, replayed: bool = False) -> Respon
     return Response(text.encode(), status_code=status, media_type="application/json", headers=headers)
 
 
-def json_struct(value: msgspec.Struct, *, status: int = 200) -> Response[bytes]:
-    """Answer with a struct."""
-    return Response(msgspec.json.encode(value), status_code=status, media_type="application/json")
+def json_struct(value: msgspec.Struct, *, status: int = 200, tag: str | None = None) -> Response[bytes]:
+    """Answer with a struct; `tag` is the entity tag of its state, for the header ETag."""
+    headers = {} if tag is None else {ETAG_HEADER: tag}
+    return Response(msgspec.json.encode(value), status_code=status, media_type="application/json", headers=headers)
 
 
 def nothing() -> Response[bytes]:

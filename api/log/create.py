@@ -11,13 +11,14 @@ from api.log.append import STALE_EPOCH
 from api.log.epochs import Epochs
 from api.log.event import member_facts, room_facts
 from tenants.errors import Unavailable
+from tenants.ids import UserNumber
 from tenants.postgres import Postgres
 from tenants.scope import Scope, User
 
-# The arguments stand in the order of `create_room_v1` in migrations/sql/0001_2_append.sql.
+# The arguments stand in the order of `create_room_v2` in migrations/sql/0006_1_rooms.sql.
 CREATE = """
-SELECT outcome, room FROM create_room_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-                                         $12::bigint[], $13::text[], $14::text[], $15::text[])
+SELECT outcome, room FROM create_room_v2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+                                         $12::bigint[], $13::text[], $14::text[], $15::text[], $16, $17)
 """
 
 
@@ -40,6 +41,8 @@ class NewRoom:
     data: str
     members: Sequence[tuple[User, str]]
     """The first members with their roles, in the order of their joining."""
+    pair: tuple[UserNumber, UserNumber] | None = None
+    """The numbers of the two whose 1:1 room it is, the lower one first; there is one such room."""
 
 
 async def create_room(
@@ -73,6 +76,7 @@ async def create_room(
             [user.id for user in users],
             [role for _, role in room.members],
             [member_facts(user.id, role) for user, role in room.members],
+            *(room.pair or (None, None)),
         )
     except asyncpg.PostgresError as error:
         if error.sqlstate == STALE_EPOCH:

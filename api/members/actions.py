@@ -1,26 +1,29 @@
 """Joining, leaving, adding, removing: each an event in the room's log, so that it has one place in its order."""
 
+import asyncio
 from dataclasses import dataclass, replace
 
 import msgspec
 
 from api.author import author
-from api.errors import NotAMember, SeqConflict
+from api.errors import DirectRoomFixed, NotAMember, SeqConflict
 from api.ids import RoomId, RoomNumber, Seq
 from api.log.answers import settled
 from api.log.event import Kind, member_facts
 from api.log.item import Answer, Item, Needs, Outcome
 from api.log.lane import Lanes
-from api.members.rules import needs_to_add, needs_to_join, needs_to_leave, needs_to_remove
-from api.members.schemas import MemberChange, MemberView
+from api.members.rules import checked_batch, needs_to_add, needs_to_join, needs_to_leave, needs_to_remove
+from api.members.schemas import BatchMemberView, MemberBatch, MemberChange, MemberView
 from api.members.store import get_member
 from api.rooms.store import get_number, get_room
 from tenants.hashing import Pepper
 from tenants.ids import UserId
 from tenants.postgres import Postgres
 from tenants.scope import Caller, User
-from tenants.users import find_user
+from tenants.users import find_user, find_users
 
+AT_ONCE = 50
+"""Users of a batch in the lane at the same time: it is a queue for everybody."""
 TRIES = 5
 """How often a change is tried anew when the user joined or left in between."""
 
@@ -43,7 +46,7 @@ async def put_member(
     key: str,
 ) -> MemberView:
     """Add a user to a room, or change a member's role; gives the member as it is then."""
-    room = (await get_room(doors.postgres, caller, room_id)).number
+    room = await _open_to_changes(doors, caller, room_id)
     user = await find_user(doors.postgres, caller.scope, user_id)
     adding = _add(caller, room, user, change, needs_to_add(caller))
     for _ in range(TRIES):
@@ -64,6 +67,34 @@ async def put_member(
     raise SeqConflict
 
 
+async def add_members(
+    doors: MemberDoors, caller: Caller, room_id: RoomId, batch: MemberBatch, key: str
+) -> list[BatchMemberView]:
+    """Add users to a room in the order of the batch, each by an event; who is a member already stays as it is.
+
+    What can be refused of the batch is refused before anybody is added. Each user has an idempotency key derived from
+    the batch's, so a repetition under it adds who is missing, and tells of the others what it told, or would have.
+    """
+    ids = checked_batch(batch)
+    room = await _open_to_changes(doors, caller, room_id)
+    pointers = [f"/members/{index}/user" for index in range(len(ids))]
+    users = await find_users(doors.postgres, caller.scope, ids, pointers)
+    needs = needs_to_add(caller)
+    items: list[Item] = []
+    for user, wished in zip(users, batch.members, strict=True):
+        change = MemberChange(role=wished.role, history=wished.history)
+        # No key of a client's own has a space in it.
+        items.append(_keyed(doors, _add(caller, room, user, change, needs), f"{key} {user.number}", b"add", change))
+    views: list[BatchMemberView] = []
+    for start in range(0, len(items), AT_ONCE):
+        answers = await asyncio.gather(*(doors.lanes.append(item) for item in items[start : start + AT_ONCE]))
+        for user, answer in zip(users[start : start + AT_ONCE], answers, strict=True):
+            written = settled(answer)
+            seq = None if written is None else written.event.seq
+            views.append(BatchMemberView(user.id, added=written is not None, seq=seq))
+    return views
+
+
 async def join(doors: MemberDoors, caller: Caller, room_id: RoomId, key: str) -> MemberView:
     """Join a public room; gives the membership, be it new or old."""
     user = author(caller)
@@ -78,7 +109,7 @@ async def remove_member(doors: MemberDoors, caller: Caller, room_id: RoomId, use
     if caller.user is not None and caller.user.id == user_id:
         await leave(doors, caller, room_id, key)
         return
-    room = (await get_room(doors.postgres, caller, room_id)).number
+    room = await _open_to_changes(doors, caller, room_id)
     user = await find_user(doors.postgres, caller.scope, user_id)
     settled(await _remove(doors, caller, room, user, needs_to_remove(caller), key))
 
@@ -87,10 +118,19 @@ async def leave(doors: MemberDoors, caller: Caller, room_id: RoomId, key: str) -
     """Leave a room; repeating it changes nothing."""
     user = author(caller)
     # Who has left a private room cannot see it any more, but may still repeat the leaving.
-    room = await get_number(doors.postgres, caller, room_id)
+    room, is_pairs = await get_number(doors.postgres, caller, room_id)
+    if is_pairs:
+        raise DirectRoomFixed
     answer = await _remove(doors, caller, room, user, needs_to_leave(caller), key)
     if answer.outcome is not Outcome.NOT_A_MEMBER:
         settled(answer)
+
+
+async def _open_to_changes(doors: MemberDoors, caller: Caller, room_id: RoomId) -> RoomNumber:
+    found = await get_room(doors.postgres, caller, room_id)
+    if found.view.direct is not None:
+        raise DirectRoomFixed
+    return found.number
 
 
 async def _remove(doors: MemberDoors, caller: Caller, room: RoomNumber, user: User, needs: Needs, key: str) -> Answer:

@@ -4,15 +4,18 @@ from typing import Annotated, Any
 
 from litestar import Request, Response, delete, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 
-from api.edge.body import read_body
+from api.edge.body import MAX_BATCH_BYTES, read_body
 from api.edge.json import json_struct, nothing
+from api.errors import BadRequest, MethodNotAllowed
 from api.ids import MAX_NUMBER
 from api.log.lane import Lanes
-from api.members.actions import MemberDoors, join, leave, put_member, remove_member
-from api.members.schemas import MemberChange, MemberPage
-from api.members.store import list_members
+from api.members.actions import MemberDoors, add_members, join, leave, put_member, remove_member
+from api.members.schemas import MemberBatch, MemberBatchView, MemberChange, MemberPage, Role
+from api.members.store import Wanted, list_members
+from api.names import MAX_ID_LENGTH
+from api.names import prefix as checked_prefix
 from api.names import room_id as checked_room
 from api.names import user_id as checked_user
 from api.rooms.store import get_room
@@ -38,14 +41,50 @@ async def show_members(
     room_id: FromPath[str],
     caller: NamedDependency[Caller],
     postgres: NamedDependency[Postgres],
-    after: Annotated[int, QueryParameter(ge=0, le=MAX_NUMBER)] = 0,
+    after: Annotated[int | None, QueryParameter(ge=0, le=MAX_NUMBER)] = None,
+    before: Annotated[int | None, QueryParameter(ge=0, le=MAX_NUMBER)] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT)] = 100,
+    role: FromQuery[Role | None] = None,
+    prefix: Annotated[str | None, QueryParameter(max_length=MAX_ID_LENGTH)] = None,
 ) -> Response[bytes]:
-    """Give a room's members in the order of their joining."""
+    """Give a room's members in the order of their joining, or those of a role or whose ids begin with `prefix`."""
+    if after is not None and before is not None:
+        raise BadRequest("A page begins after a place or ends before one.")
+    prefix = checked_prefix(prefix) if prefix else ""
+    backwards = before is not None
+    wanted = Wanted(role, prefix, (after or 0) if before is None else before, backwards=backwards)
     room = await get_room(postgres, caller, checked_room(room_id))
-    members = await list_members(postgres, caller.scope, room.number, after=after, limit=limit)
-    following = members[-1].joined_seq if len(members) == limit else None
-    return json_struct(MemberPage(members, following, room.view.member_count))
+    # One more than asked for tells whether there are more.
+    members = await list_members(postgres, caller.scope, room.number, wanted, limit=limit + 1)
+    is_more = len(members) > limit
+    members = members[-limit:] if backwards else members[:limit]
+    first, last = (members[0].joined_seq, members[-1].joined_seq) if members else (None, None)
+    previous = first if (is_more and backwards) or after else None
+    following = last if is_more or backwards else None
+    return json_struct(MemberPage(members, previous, following, room.view.member_count))
+
+
+# The path is not fixed to `batch`: a fixed one would hide the user of that id from the other methods.
+@post(
+    "/v1/rooms/{room_id:str}/members/{user_id:str}",
+    operation_id="addMembers",
+    grant=Grant.ROOMS_WRITE,
+    status_code=200,
+)
+async def post_members(
+    request: Request[Any, Any, Any],
+    room_id: FromPath[str],
+    user_id: FromPath[str],
+    caller: NamedDependency[Caller],
+    key: NamedDependency[str],
+    member_doors: NamedDependency[MemberDoors],
+) -> Response[bytes]:
+    """Add up to 1,000 users to a room, in order; under the same key a repetition goes on where it was interrupted."""
+    if user_id != "batch":
+        raise MethodNotAllowed
+    room = checked_room(room_id)
+    batch = await read_body(request, MemberBatch, MAX_BATCH_BYTES)
+    return json_struct(MemberBatchView(await add_members(member_doors, caller, room, batch, key)))
 
 
 @put("/v1/rooms/{room_id:str}/members/{user_id:str}", operation_id="putMember", grant=Grant.ROOMS_WRITE)
@@ -105,4 +144,4 @@ async def leave_room(
     return nothing()
 
 
-ROUTES = [show_members, add_member, take_out_member, join_room, leave_room]
+ROUTES = [show_members, post_members, add_member, take_out_member, join_room, leave_room]

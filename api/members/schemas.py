@@ -1,9 +1,10 @@
 """Members on the wire."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
+MAX_BATCH = 1_000
 Role = Literal["member", "admin"]
 
 
@@ -15,6 +16,36 @@ class MemberChange(msgspec.Struct, forbid_unknown_fields=True):
     """Whether a new member may read what was said before."""
 
 
+class BatchMember(msgspec.Struct, forbid_unknown_fields=True):
+    """A user of a batch, to be added."""
+
+    user: str
+    role: Role = "member"
+    history: Literal["all", "from_join"] = "all"
+
+
+class MemberBatch(msgspec.Struct, forbid_unknown_fields=True):
+    """Users to be added together; who is a member already stays as it is."""
+
+    members: Annotated[list[BatchMember], msgspec.Meta(min_length=1, max_length=MAX_BATCH)]
+
+
+class BatchMemberView(msgspec.Struct):
+    """What became of a user of a batch."""
+
+    user: str
+    added: bool
+    """False for who was a member before."""
+    seq: int | None
+    """Of the event that added the user; null where none had to."""
+
+
+class MemberBatchView(msgspec.Struct):
+    """What became of the users of a batch, in its order."""
+
+    members: list[BatchMemberView]
+
+
 class MemberView(msgspec.Struct):
     """A member of a room."""
 
@@ -22,12 +53,16 @@ class MemberView(msgspec.Struct):
     role: str
     joined_seq: int
     joined_at: str
+    history_visible_from: int
+    """The seq of the first message that this member may read; 0: all."""
 
 
 class MemberPage(msgspec.Struct):
     """Members, in the order of their joining."""
 
     members: list[MemberView]
+    previous: int | None
+    """Pass as `before` for the page before this one; null at the beginning."""
     next: int | None
     """Pass as `after` for the next page; null at the end."""
     member_count: int

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import msgspec
 
+from api.conditions import IfMatch
 from api.custom_data import changed_text, custom_text
-from api.errors import KeyReused, RoomIdTaken, RoomNotFound, SeqConflict
+from api.errors import DirectRoomFixed, KeyReused, PreconditionFailed, RoomIdTaken, RoomNotFound, SeqConflict
 from api.ids import RoomId, Seq
 from api.log.answers import settled
 from api.log.create import Made, NewRoom, create_room
@@ -16,7 +17,7 @@ from api.log.item import Item, Outcome
 from api.log.lane import Lanes
 from api.names import room_id as checked_room_id
 from api.names import user_id as checked_user_id
-from api.rooms.rules import needs_to_manage
+from api.rooms.rules import needs_to_manage, pair
 from api.rooms.schemas import NewRoomRequest, RoomChange
 from api.rooms.store import FoundRoom, get_room, get_room_numbered, was_deleted
 from tenants.hashing import Pepper
@@ -39,11 +40,12 @@ async def make_room(
     wish: NewRoomRequest,
     key: str,
 ) -> tuple[FoundRoom, bool]:
-    """Make a room, or find the one of that id; tells whether it is new.
+    """Make a room, or find the one of that id or pair; tells whether it is new.
 
-    A user who makes a room becomes its admin. Raises `RoomIdTaken` if the room is closed to this caller, and
-    `RoomNotFound` if this is the repetition of a request whose room has been deleted since.
+    A user who makes a room becomes its admin; a 1:1 room has none. Raises `RoomIdTaken` if the room is closed to this
+    caller, and `RoomNotFound` if this is the repetition of a request whose room has been deleted since.
     """
+    two = pair(caller, wish)
     request_hash = pepper.request_hash(b"room", msgspec.json.encode(wish))
     room_id = RoomId("room_" + to_base62(secrets.randbits(128), 22))
     if wish.id is not None:
@@ -51,10 +53,16 @@ async def make_room(
     room = NewRoom(
         id=room_id,
         name=room_id if wish.name is None else wish.name,
-        private=wish.private,
+        private=wish.private or two is not None,
         data=custom_text(wish.data, "/data"),
-        members=await _first_members(postgres, caller, wish.members),
+        members=[],
     )
+    if two is None:
+        room = replace(room, members=await _first_members(postgres, caller, wish.members))
+    else:
+        users = await find_users(postgres, caller.scope, [user for user, _ in two], [pointer for _, pointer in two])
+        low, high = sorted(user.number for user in users)
+        room = replace(room, members=[(user, "member") for user in users], pair=(low, high))
     made, number = await create_room(
         postgres,
         epochs,
@@ -83,16 +91,25 @@ async def change_room(
     room_id: RoomId,
     change: RoomChange,
     key: str,
+    if_match: IfMatch | None = None,
 ) -> FoundRoom:
-    """Change a room's name, privacy or data; raises `SeqConflict` if `expected_seq` is not what is."""
+    """Change a room's name, privacy or data.
+
+    Raises `SeqConflict` if `expected_seq` is not what is, and `PreconditionFailed` if its state is none that `if_match`
+    names; the repetition of a change that was accepted is asked neither.
+    """
     request_hash = pepper.request_hash(b"change room", msgspec.json.encode(change))
     data = changed_text(change.data, "/data")
     for _ in range(TRIES):
         found = await get_room(postgres, caller, room_id)
-        item = _changed(caller, found, change, data)
+        if found.view.direct is not None and change.private is False:
+            raise DirectRoomFixed(pointer="/private")
+        item = _changed(caller, found, change, data, if_match)
         item = replace(item, key_hash=pepper.key_hash(key), request_hash=request_hash)
         answer = await lanes.append(item)
-        if answer.outcome is not Outcome.SEQ_CONFLICT or change.expected_seq is not None:
+        if answer.outcome is not Outcome.SEQ_CONFLICT or change.expected_seq is not None or if_match is not None:
+            if if_match is not None and answer.outcome is Outcome.SEQ_CONFLICT and not _is_outdated(found, change):
+                raise PreconditionFailed
             settled(answer)
             return await get_room(postgres, caller, room_id)
     raise SeqConflict
@@ -121,14 +138,18 @@ async def delete_room(
     settled(await lanes.append(item))
 
 
-def _changed(caller: Caller, found: FoundRoom, change: RoomChange, data: str | None) -> Item:
+def _is_outdated(found: FoundRoom, change: RoomChange) -> bool:
+    return change.expected_seq not in {None, found.view.updated_seq}
+
+
+def _changed(caller: Caller, found: FoundRoom, change: RoomChange, data: str | None, if_match: IfMatch | None) -> Item:
     view = found.view
     name = view.name if change.name is None else change.name
     private = view.private if change.private is None else change.private
     data = bytes(view.data).decode() if data is None else data
     state = {"name": name, "private": private, "data": data}
     # An outdated change is appended all the same: it may be the repetition of one that was accepted.
-    is_current = change.expected_seq in {None, view.updated_seq}
+    is_current = not _is_outdated(found, change) and (if_match is None or if_match.holds(found.tag))
     return Item(
         app=caller.scope.app,
         room=found.number,

@@ -7,6 +7,7 @@ from litestar import Request, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 
+from api.conditions import read_if_match
 from api.edge.auth import require_server
 from api.edge.body import read_body
 from api.edge.json import json_struct, nothing
@@ -15,14 +16,17 @@ from api.ids import MAX_NUMBER
 from api.log.epochs import Epochs
 from api.log.lane import Lanes
 from api.names import room_id as checked
+from api.names import user_id as checked_user
+from api.prefixes import read_place, write_place, wrong_place
 from api.rooms.actions import change_room, delete_room, make_room
 from api.rooms.schemas import NewRoomRequest, RoomChange, RoomPage, RoomRetention
-from api.rooms.store import get_room, list_rooms, set_retention
+from api.rooms.store import FoundRoom, Wanted, get_room, list_rooms, set_retention
 from tenants.errors import MissingGrant
 from tenants.grants import Grant
 from tenants.hashing import Pepper
 from tenants.postgres import Postgres
 from tenants.scope import Caller
+from tenants.users import find_user
 
 MAX_LIMIT = 100
 _PLACE = re.compile(r"r[0-9a-f]{1,16}", re.ASCII)
@@ -37,12 +41,12 @@ async def post_room(
     epochs: NamedDependency[Epochs],
     pepper: NamedDependency[Pepper],
 ) -> Response[bytes]:
-    """Make a room, or give the one that has this id already."""
+    """Make a room, or give the one that has this id already, or is the 1:1 room of these two."""
     wish = await read_body(request, NewRoomRequest)
     if caller.rooms is not None and wish.id not in caller.rooms:
         raise MissingGrant("This token is for certain rooms only, and makes none but those.", pointer="/id")
     found, is_new = await make_room(postgres, epochs, pepper, caller, wish, key)
-    return json_struct(found.view, status=201 if is_new else 200)
+    return json_struct(found.view, status=201 if is_new else 200, tag=found.tag)
 
 
 @get("/v1/rooms", operation_id="listRooms", grant=Grant.ROOMS_READ)
@@ -51,12 +55,32 @@ async def show_rooms(
     postgres: NamedDependency[Postgres],
     after: FromQuery[str | None] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT)] = 50,
+    private: FromQuery[bool | None] = None,
+    direct: FromQuery[bool | None] = None,
+    member: FromQuery[str | None] = None,
+    prefix: Annotated[str | None, QueryParameter(min_length=1, max_length=255)] = None,
 ) -> Response[bytes]:
-    """Give the rooms that the user is a member of, or for an API key all of its app, newest first."""
-    place = _read_place(after)
-    rooms = await list_rooms(postgres, caller, after=place, limit=limit)
-    following = f"r{rooms[-1].number:x}" if len(rooms) == limit else None
-    return json_struct(RoomPage([room.view for room in rooms], following))
+    """Give the rooms that the user is a member of, or for an API key all of its app, newest first.
+
+    `prefix` is of names, and such a list comes by name; `member` is for API keys, and gives the rooms of that user.
+    """
+    user = None if caller.user is None else caller.user.number
+    if member is not None:
+        require_server(caller)
+        user = (await find_user(postgres, caller.scope, checked_user(member))).number
+    wanted = Wanted(
+        user=user,
+        rooms=caller.rooms,
+        private=private,
+        direct=direct,
+        prefix=prefix,
+        after=_read_place(after) if prefix is None else _read_name_place(after),
+    )
+    if prefix is not None and "\0" in prefix:
+        raise BadRequest("Strings may not contain NUL.")
+    rooms = await list_rooms(postgres, caller, wanted, limit=limit + 1)
+    following = None if len(rooms) <= limit else _write_place(rooms[limit - 1], by_name=prefix is not None)
+    return json_struct(RoomPage([room.view for room in rooms[:limit]], following))
 
 
 @get("/v1/rooms/{room_id:str}", operation_id="getRoom", grant=Grant.ROOMS_READ)
@@ -66,7 +90,8 @@ async def show_room(
     postgres: NamedDependency[Postgres],
 ) -> Response[bytes]:
     """Give a room."""
-    return json_struct((await get_room(postgres, caller, checked(room_id))).view)
+    found = await get_room(postgres, caller, checked(room_id))
+    return json_struct(found.view, tag=found.tag)
 
 
 @patch("/v1/rooms/{room_id:str}", operation_id="updateRoom", grant=Grant.ROOMS_WRITE)
@@ -82,7 +107,9 @@ async def patch_room(
     """Change a room's name, privacy or data."""
     room = checked(room_id)
     change = await read_body(request, RoomChange)
-    return json_struct((await change_room(postgres, lanes, pepper, caller, room, change, key)).view)
+    if_match = read_if_match(request.headers.get("if-match"))
+    found = await change_room(postgres, lanes, pepper, caller, room, change, key, if_match)
+    return json_struct(found.view, tag=found.tag)
 
 
 @delete("/v1/rooms/{room_id:str}", operation_id="deleteRoom", grant=Grant.ROOMS_WRITE, status_code=200)
@@ -117,9 +144,22 @@ async def put_retention(
 ROUTES = [post_room, show_rooms, show_room, patch_room, remove_room, put_retention]
 
 
-def _read_place(after: str | None) -> int:
+def _write_place(room: FoundRoom, *, by_name: bool) -> str:
+    return write_place(f"{room.number:x} {room.view.name}") if by_name else f"r{room.number:x}"
+
+
+def _read_place(after: str | None) -> tuple[str, int]:
     if after is None:
-        return MAX_NUMBER
+        return "", MAX_NUMBER
     if _PLACE.fullmatch(after) is None:
-        raise BadRequest("Pass as `after` what `next` of the page before said.")
-    return min(MAX_NUMBER, int(after[1:], 16))
+        raise wrong_place()
+    return "", min(MAX_NUMBER, int(after[1:], 16))
+
+
+def _read_name_place(after: str | None) -> tuple[str, int]:
+    if after is None:
+        return "", 0
+    number, _, name = read_place(after).partition(" ")
+    if _PLACE.fullmatch(f"r{number}") is None:
+        raise wrong_place()
+    return name, min(MAX_NUMBER, int(number, 16))

@@ -19,6 +19,10 @@ class NewRoomRequest(msgspec.Struct, forbid_unknown_fields=True):
     private: bool = False
     data: msgspec.Raw = EMPTY
     members: Annotated[list[str], msgspec.Meta(max_length=MAX_FIRST_MEMBERS)] = []
+    direct_with: str | None = None
+    """The user with whom the caller's user wants its 1:1 room."""
+    direct: Annotated[list[str], msgspec.Meta(min_length=2, max_length=2)] | None = None
+    """The two whose 1:1 room it is to be, named by an API key."""
 
 
 class RoomChange(msgspec.Struct, forbid_unknown_fields=True):
@@ -43,6 +47,8 @@ class RoomView(msgspec.Struct):
     id: str
     name: str
     private: bool
+    direct: list[str] | None
+    """The ids of the two whose 1:1 room it is; null for all others."""
     data: msgspec.Raw
     created_at: str
     updated_seq: int
@@ -52,11 +58,11 @@ class RoomView(msgspec.Struct):
     seq: int
     """The head of its log."""
     role: str | None
-    """The caller's role, if it is a member."""
+    """The caller's role, if it is a member; in the list of a user's rooms, that user's."""
 
 
 class RoomPage(msgspec.Struct):
-    """Rooms, newest first."""
+    """Rooms, newest first; by name where a prefix of it was given."""
 
     rooms: list[RoomView]
     next: str | None

@@ -7,16 +7,21 @@ import msgspec
 from sqlalchemy import text
 
 from api.errors import RoomNotFound
-from api.ids import RoomId, RoomNumber
+from api.ids import MAX_NUMBER, RoomId, RoomNumber
+from api.prefixes import prefix_end
 from api.rooms.rules import may_read
 from api.rooms.schemas import RoomView
 from tenants.clock import to_rfc3339
+from tenants.ids import UserNumber
 from tenants.postgres import Postgres
 from tenants.scope import Caller
 
 COLUMNS = """
 r.room, r.room_id, r.name, r.private, r.data, r.created_at, r.updated_seq, r.updated_at, r.member_count,
-r.head_number, r.head_seq, m.role
+r.head_number, r.head_seq, m.role,
+CASE WHEN r.direct_low IS NOT NULL THEN
+  ARRAY(SELECT u.user_id FROM users u WHERE u.app_id = r.app_id AND u.user_number IN (r.direct_low, r.direct_high)
+         ORDER BY u.user_id COLLATE "C", u.user_number) END AS direct
 """
 GET = text(f"""
 SELECT {COLUMNS} FROM rooms r
@@ -28,21 +33,31 @@ SELECT {COLUMNS} FROM rooms r
   LEFT JOIN members m ON m.app_id = r.app_id AND m.room = r.room AND m.user_number = :user
  WHERE r.app_id = :app AND r.room = :room AND r.deleted_at IS NULL
 """)
-LIST_ALL = text(f"""
+ALL = f"""
 SELECT {COLUMNS} FROM rooms r
   LEFT JOIN members m ON m.app_id = r.app_id AND m.room = r.room AND m.user_number = :user
- WHERE r.app_id = :app AND r.room < :after AND r.deleted_at IS NULL
-   AND (CAST(:rooms AS text[]) IS NULL OR r.room_id = ANY (:rooms))
- ORDER BY r.room DESC LIMIT :limit
-""")
-LIST_JOINED = text(f"""
+ WHERE r.app_id = :app AND r.deleted_at IS NULL
+"""
+JOINED = f"""
 SELECT {COLUMNS} FROM members m JOIN rooms r ON r.app_id = m.app_id AND r.room = m.room
- WHERE m.app_id = :app AND m.user_number = :user AND m.room < :after AND r.deleted_at IS NULL
-   AND (CAST(:rooms AS text[]) IS NULL OR r.room_id = ANY (:rooms))
- ORDER BY m.room DESC LIMIT :limit
-""")
+ WHERE m.app_id = :app AND m.user_number = :user AND r.deleted_at IS NULL
+"""
+# Each filter has an index that leads to what it leaves, so each is in the statement only where it is asked for.
+REACHED = " AND r.room_id = ANY (CAST(:rooms AS text[]))"
+PRIVATE = " AND r.private = :private"
+DIRECT = " AND r.direct_low IS NOT NULL"
+NOT_DIRECT = " AND r.direct_low IS NULL"
+NEWEST = " AND r.room < :after ORDER BY r.room DESC LIMIT :limit"
+BY_NAME = """
+ AND r.name COLLATE "C" >= :prefix AND r.name COLLATE "C" < :prefix_end
+ AND (r.name COLLATE "C", r.room) > (:after_name COLLATE "C", CAST(:after AS bigint))
+ ORDER BY r.name COLLATE "C", r.room LIMIT :limit
+"""
 
-NUMBER = text("SELECT room FROM rooms WHERE app_id = :app AND room_id = :room_id AND deleted_at IS NULL")
+NUMBER = text("""
+SELECT room, coalesce(:user IN (direct_low, direct_high), false) AS is_of_pair FROM rooms
+ WHERE app_id = :app AND room_id = :room_id AND deleted_at IS NULL
+""")
 RETAIN = text("""
 UPDATE rooms SET retention_s = :retention_s WHERE app_id = :app AND room_id = :room_id AND deleted_at IS NULL
 RETURNING room
@@ -60,6 +75,27 @@ class FoundRoom:
 
     number: RoomNumber
     view: RoomView
+
+    @property
+    def tag(self) -> str:
+        """The entity tag of what a change changes: name, privacy, data."""
+        return f'"r{self.number:x}-{self.view.updated_seq}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rooms a list is to have."""
+
+    user: UserNumber | None = None
+    """Only rooms of this member."""
+    rooms: frozenset[str] | None = None
+    """Only rooms of these ids."""
+    private: bool | None = None
+    direct: bool | None = None
+    prefix: str | None = None
+    """Only rooms whose name begins so; they come by name then."""
+    after: tuple[str, int] = ("", MAX_NUMBER)
+    """Name and number of the room before the first one; the name is for lists by name."""
 
 
 async def get_room(postgres: Postgres, caller: Caller, room_id: RoomId) -> FoundRoom:
@@ -82,17 +118,17 @@ async def get_room_numbered(postgres: Postgres, caller: Caller, number: RoomNumb
     return _found(row)
 
 
-async def get_number(postgres: Postgres, caller: Caller, room_id: RoomId) -> RoomNumber:
-    """Give the number of the room that the id names now, readable or not; raises `RoomNotFound` if it names none.
+async def get_number(postgres: Postgres, caller: Caller, room_id: RoomId) -> tuple[RoomNumber, bool]:
+    """Give the number of the room that the id names now, readable or not, and whether it is a 1:1 room of the caller's.
 
-    For writes whose append decides what this caller may know.
+    For writes whose append decides what this caller may know; raises `RoomNotFound` if the id names none.
     """
-    values = {"app": caller.scope.app, "room_id": room_id}
+    values = {"app": caller.scope.app, "room_id": room_id, "user": caller.sender}
     async with postgres.transaction(caller.scope) as connection:
-        number = (await connection.execute(NUMBER, values)).scalar_one_or_none()
-    if number is None:
+        row = (await connection.execute(NUMBER, values)).one_or_none()
+    if row is None:
         raise RoomNotFound
-    return RoomNumber(number)
+    return RoomNumber(row.room), bool(row.is_of_pair)
 
 
 async def was_deleted(postgres: Postgres, caller: Caller, room_id: RoomId, key_hash: bytes) -> bool:
@@ -110,13 +146,31 @@ async def set_retention(postgres: Postgres, caller: Caller, room_id: RoomId, ret
             raise RoomNotFound
 
 
-async def list_rooms(postgres: Postgres, caller: Caller, *, after: int, limit: int) -> list[FoundRoom]:
-    """Give rooms with numbers below `after`, newest first: the user's own, or for an API key all of the app."""
-    statement = LIST_ALL if caller.user is None else LIST_JOINED
-    rooms = None if caller.rooms is None else sorted(caller.rooms)
-    values = {"app": caller.scope.app, "user": caller.sender, "after": after, "limit": limit, "rooms": rooms}
+async def list_rooms(postgres: Postgres, caller: Caller, wanted: Wanted, *, limit: int) -> list[FoundRoom]:
+    """Give rooms of the app, newest first, or by name where a prefix of it is wanted."""
+    name, number = wanted.after
+    statement = ALL if wanted.user is None else JOINED
+    values: dict[str, object] = {
+        "app": caller.scope.app,
+        "user": caller.sender if wanted.user is None else wanted.user,
+        "after": number,
+        "limit": limit,
+    }
+    if wanted.rooms is not None:
+        statement += REACHED
+        values["rooms"] = sorted(wanted.rooms)
+    if wanted.private is not None:
+        statement += PRIVATE
+        values["private"] = wanted.private
+    if wanted.direct is not None:
+        statement += DIRECT if wanted.direct else NOT_DIRECT
+    if wanted.prefix is None:
+        statement += NEWEST
+    else:
+        statement += BY_NAME
+        values |= {"prefix": wanted.prefix, "prefix_end": prefix_end(wanted.prefix), "after_name": name}
     async with postgres.transaction(caller.scope) as connection:
-        rows = (await connection.execute(statement, values)).all()
+        rows = (await connection.execute(text(statement), values)).all()
     return [_found(row) for row in rows]
 
 
@@ -125,6 +179,7 @@ def _found(row: Any) -> FoundRoom:  # noqa: ANN401 - a row of SQLAlchemy has no 
         id=row.room_id,
         name=row.name,
         private=row.private,
+        direct=None if row.direct is None else list(row.direct),
         data=msgspec.Raw(row.data.encode()),
         created_at=to_rfc3339(row.created_at),
         updated_seq=row.updated_seq,

@@ -238,7 +238,7 @@ def _membership_json(user: UserId | None, membership: Membership | None) -> str:
     return (
         f"{{{member_facts(user, membership.role)},"
         f'"joined_seq":{membership.joined_seq},"joined_at":"{membership.joined_at}",'
-        f'"visible_from":{membership.visible_from},"read_seq":{membership.read_seq}}}'
+        f'"history_visible_from":{membership.visible_from},"read_seq":{membership.read_seq}}}'
     )
 
 

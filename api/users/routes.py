@@ -1,24 +1,33 @@
 """Users by REST."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+import msgspec
 from litestar import Request, Response, delete, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath, FromQuery, QueryParameter
 
+from api.conditions import read_if_match
 from api.custom_data import changed_text
 from api.edge.auth import require_server
-from api.edge.body import read_body
+from api.edge.body import MAX_BATCH_BYTES, read_body
 from api.edge.json import json_struct, nothing
+from api.errors import MethodNotAllowed
 from api.jobs.schemas import JobView
+from api.names import MAX_ID_LENGTH
+from api.names import prefix as checked_prefix
 from api.names import user_id as checked
-from api.users.schemas import UserChange
-from api.users.store import delete_user, get_user, upsert_user
+from api.prefixes import read_place, write_place
+from api.users.rules import checked_batch
+from api.users.schemas import BatchUserView, UserBatch, UserBatchView, UserChange, UserPage
+from api.users.store import delete_user, get_user, list_users, upsert_user, upsert_users
 from tenants.errors import Forbidden
 from tenants.grants import Grant
 from tenants.postgres import Postgres
 from tenants.revocations import revoke_user
 from tenants.scope import Caller
+
+MAX_LIMIT = 200
 
 
 @put("/v1/users/{user_id:str}", operation_id="putUser", grant=Grant.USERS_WRITE)
@@ -34,8 +43,46 @@ async def put_user(
         raise Forbidden("A user may change itself only; others take an API key.")
     change = await read_body(request, UserChange)
     data = changed_text(change.data, "/data")
-    view, is_new = await upsert_user(postgres, caller.scope, user, name=change.name, data=data)
-    return json_struct(view, status=201 if is_new else 200)
+    if_match = read_if_match(request.headers.get("if-match"))
+    found = await upsert_user(postgres, caller.scope, user, name=change.name, data=data, if_match=if_match)
+    return json_struct(found.view, status=201 if found.is_new else 200, tag=found.tag)
+
+
+# The path is not fixed to `batch`: a fixed one would hide the user of that id from the other methods.
+@post("/v1/users/{user_id:str}", operation_id="putUsers", grant=Grant.USERS_WRITE, status_code=200)
+async def put_users(
+    request: Request[Any, Any, Any],
+    user_id: FromPath[str],
+    caller: NamedDependency[Caller],
+    postgres: NamedDependency[Postgres],
+) -> Response[bytes]:
+    """Make or change up to 1,000 users, all or none; by an API key."""
+    if user_id != "batch":
+        raise MethodNotAllowed
+    require_server(caller)
+    batch = await read_body(request, UserBatch, MAX_BATCH_BYTES)
+    users = checked_batch(batch)
+    found = await upsert_users(postgres, caller.scope, users)
+    views = [BatchUserView(**msgspec.structs.asdict(user.view), is_new=user.is_new) for user in found]
+    return json_struct(UserBatchView(views))
+
+
+@get("/v1/users", operation_id="listUsers", grant=Grant.USERS_READ)
+async def show_users(
+    caller: NamedDependency[Caller],
+    postgres: NamedDependency[Postgres],
+    prefix: Annotated[str, QueryParameter(max_length=MAX_ID_LENGTH)] = "",
+    after: FromQuery[str | None] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT)] = 100,
+) -> Response[bytes]:
+    """Give the app's users in the order of their ids, or those whose ids begin with `prefix`; by an API key."""
+    require_server(caller)
+    if prefix:
+        checked_prefix(prefix)
+    place = "" if after is None else read_place(after)
+    users = await list_users(postgres, caller.scope, prefix=prefix, after=place, limit=limit + 1)
+    following = write_place(users[limit - 1].id) if len(users) > limit else None
+    return json_struct(UserPage(users[:limit], following))
 
 
 @get("/v1/users/{user_id:str}", operation_id="getUser", grant=Grant.USERS_READ)
@@ -45,7 +92,8 @@ async def show_user(
     postgres: NamedDependency[Postgres],
 ) -> Response[bytes]:
     """Give a user."""
-    return json_struct(await get_user(postgres, caller.scope, checked(user_id)))
+    found = await get_user(postgres, caller.scope, checked(user_id))
+    return json_struct(found.view, tag=found.tag)
 
 
 @delete("/v1/users/{user_id:str}", operation_id="deleteUser", grant=Grant.USERS_WRITE, status_code=202)
@@ -73,4 +121,4 @@ async def end_tokens(
     return nothing()
 
 
-ROUTES = [put_user, show_user, remove_user, end_tokens]
+ROUTES = [put_user, put_users, show_users, show_user, remove_user, end_tokens]

@@ -6,6 +6,7 @@ import msgspec
 
 from api.custom_data import ABSENT
 
+MAX_BATCH = 1_000
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
@@ -16,6 +17,18 @@ class UserChange(msgspec.Struct, forbid_unknown_fields=True):
     data: msgspec.Raw = ABSENT
 
 
+class BatchUser(UserChange, forbid_unknown_fields=True, kw_only=True):
+    """A user of a batch."""
+
+    id: str
+
+
+class UserBatch(msgspec.Struct, forbid_unknown_fields=True):
+    """Users to be made or changed together."""
+
+    users: Annotated[list[BatchUser], msgspec.Meta(min_length=1, max_length=MAX_BATCH)]
+
+
 class UserView(msgspec.Struct):
     """A user of an app."""
 
@@ -24,3 +37,23 @@ class UserView(msgspec.Struct):
     data: msgspec.Raw
     created_at: str
     updated_at: str
+
+
+class BatchUserView(UserView):
+    """A user of a batch, as it stands after it."""
+
+    is_new: bool
+
+
+class UserBatchView(msgspec.Struct):
+    """What became of the users of a batch, in its order."""
+
+    users: list[BatchUserView]
+
+
+class UserPage(msgspec.Struct):
+    """Users in the order of their ids, byte by byte."""
+
+    users: list[UserView]
+    next: str | None
+    """Pass as `after` for the next page; null at the end."""
