@@ -15,7 +15,7 @@ from tenants.ids import UserNumber
 from tenants.postgres import Postgres
 from tenants.scope import Scope, User
 
-# The arguments stand in the order of `create_room_v2` in migrations/sql/0006_1_rooms.sql.
+# The arguments stand in the order of `create_room_v2` in migrations/sql/0007_1_rooms.sql.
 CREATE = """
 SELECT outcome, room FROM create_room_v2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
                                          $12::bigint[], $13::text[], $14::text[], $15::text[], $16, $17)

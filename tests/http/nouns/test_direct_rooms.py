@@ -79,6 +79,21 @@ async def test_a_deleted_pair_s_room_makes_way_for_a_new_one(world: World, direc
     assert anew.json()["id"] != direct
 
 
+async def test_a_deleted_user_s_pair_is_another_pair(world: World, direct: str) -> None:
+    """Who is made under the id of a user deleted before gets a room of their own, and does not see the old one."""
+    app = world.app
+    await app.say(direct, "for the old bob", "ann")
+    assert (await app.ask("DELETE", "/v1/users/bob")).status_code == 202
+    assert (await app.ask("PUT", "/v1/users/bob", {})).status_code == 201
+    anew = await app.ask("POST", "/v1/rooms", {"direct_with": "bob"}, user="ann")
+    assert anew.status_code == 201
+    assert anew.json()["id"] != direct
+    assert (await app.ask("GET", f"/v1/rooms/{direct}", user="ann")).json()["direct"] == ["ann", "bob"]
+    assert (await app.ask("GET", f"/v1/rooms/{direct}", acting="bob")).json()["role"] is None
+    listed = (await app.ask("GET", "/v1/rooms?direct=true", acting="bob")).json()["rooms"]
+    assert [room["id"] for room in listed] == [anew.json()["id"]]
+
+
 @pytest.mark.parametrize(
     ("wish", "asks", "status", "pointer"),
     [
