@@ -31,7 +31,7 @@ RETURNING user_number, user_id, name, data, created_at, updated_at, revision, xm
 UPSERT_MANY = text("""
 INSERT INTO users (app_id, user_id, name, data)
 SELECT :app, u.id, coalesce(u.name, u.id), coalesce(u.data, '{}')
-  FROM unnest(CAST(:ids AS text[]), CAST(:names AS text[]), CAST(:datas AS text[])) AS u(id, name, data)
+  FROM unnest(CAST(:ids AS text[]), CAST(:names AS text[]), CAST(:objects AS text[])) AS u(id, name, data)
  ORDER BY u.id COLLATE "C"
 ON CONFLICT (app_id, user_id) WHERE deleted_at IS NULL DO UPDATE
    SET name = CASE WHEN users.user_id = ANY (CAST(:unnamed AS text[])) THEN users.name ELSE excluded.name END,
@@ -108,7 +108,7 @@ async def upsert_users(
         "app": scope.app,
         "ids": [user for user, _, _ in users],
         "names": [name for _, name, _ in users],
-        "datas": [data for _, _, data in users],
+        "objects": [data for _, _, data in users],
         "unnamed": [user for user, name, _ in users if name is None],
         "without_data": [user for user, _, data in users if data is None],
     }

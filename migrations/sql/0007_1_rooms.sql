@@ -1,8 +1,7 @@
 -- Rooms of two: one for each pair of users for as long as both are, by their numbers, the lower one first.
 ALTER TABLE rooms
     ADD COLUMN direct_low bigint,
-    ADD COLUMN direct_high bigint,
-    ADD CHECK ((direct_low IS NULL) = (direct_high IS NULL) AND direct_low < direct_high);
+    ADD COLUMN direct_high bigint;
 CREATE UNIQUE INDEX rooms_by_pair ON rooms (app_id, direct_low, direct_high)
     WHERE direct_low IS NOT NULL AND deleted_at IS NULL;
 
