@@ -54,13 +54,13 @@ async def test_changes_of_older_messages_show_their_place_alone(world: World, *,
     async with app.socket("new") as socket:
         cursor = (await socket.open("r"))["snapshot"]["cursor"]
         await changed_after(app, messages)
-        live = await socket.until_seq(7)
+        live = await socket.until_seq(8)
     if not ring:
         for number in range(300):
             await app.say("r", str(number), "ann")
     async with app.socket("new") as socket:
         assert (await socket.open("r", cursor=cursor))["resumed"]
-        resumed = (await socket.until_seq(7))[: len(live)]
+        resumed = (await socket.until_seq(8))[: len(live)]
     assert resumed == live
     assert [event["type"] for event in live] == ["hidden", "hidden", "message.created"]
     assert [set(event) for event in live[:2]] == [{"type", "room", "seq", "cursor"}] * 2
