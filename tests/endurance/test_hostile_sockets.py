@@ -153,7 +153,7 @@ SAID: dict[str, tuple[str, str | int]] = {
     "a name that is half a letter": ('{"op":"subscribe","id":1,"rooms":[{"room":"\\ud800"}]}', "bad_request"),
     "a name of 10,000": ('{"op":"subscribe","id":1,"rooms":[{"room":"' + "r" * 10_000 + '"}]}', "bad_request"),
     "too many rooms": (json.dumps({"op": "subscribe", "id": 1, "rooms": [{"room": "r"}] * 1_001}), "bad_request"),
-    "auth once more": ('{"op":"auth","id":1,"token":"x"}', "bad_request"),
+    "auth once more, with what does not hold": ('{"op":"auth","id":1,"token":"x"}', "unauthenticated"),
     "an idempotency key of 256": (SEND + ',"key":"' + "k" * 256 + '"}', "bad_request"),
     "a message that is none": (
         '{"op":"delete","id":1,"room":"r","message":"\'; DROP TABLE events"}',
