@@ -1,20 +1,26 @@
 """The two ASGI services of a process: the public one, and the internal one for health, metrics and the operator."""
 
+import asyncio
+from functools import reduce
+from importlib.metadata import version
 from typing import Any, cast
 
+import msgspec
 from litestar import Litestar, Response, Router, asgi, get
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.cursors.routes import ROUTES as CURSORS
+from api.durations import Durations
 from api.edge import health
 from api.edge.auth import provide_caller, provide_key
 from api.edge.failures import Failures
-from api.edge.health import Readiness, Ready
+from api.edge.health import Readiness, Ready, Status
 from api.edge.origins import ASGIService, Origins
 from api.edge.problems import HANDLERS, REQUEST_ID_HEADER, new_request_id
 from api.edge.proxies import Proxies
+from api.edge.requests import Requests
 from api.jobs.routes import ROUTES as JOBS
 from api.keys.routes import ROUTES as KEYS
 from api.limits.routes import ROUTES as LIMITS
@@ -25,14 +31,16 @@ from api.operator.routes import ROUTES as OPERATOR
 from api.operator.routes import guard_operator
 from api.rooms.routes import ROUTES as ROOMS
 from api.subscriptions.admission import Admission
+from api.subscriptions.judge import ResetReason
 from api.subscriptions.poll import PollShell
 from api.subscriptions.routes import ROUTES as STREAMS
 from api.subscriptions.sse import StreamShell
 from api.subscriptions.websocket import WebSocketShell
-from api.telemetry import CONTENT_TYPE, Metrics
+from api.telemetry import CONTENT_TYPE, Figure, Labelled, Metrics
 from api.tokens.routes import ROUTES as TOKENS
 from api.users.routes import ROUTES as USERS
 from api.wiring import Wiring
+from tenants.schema import KNOWN_REVISIONS
 
 NOUNS = [*TOKENS, *KEYS, *USERS, *ROOMS, *MEMBERS, *MESSAGES, *CURSORS, *LIMITS, *JOBS]
 
@@ -83,7 +91,7 @@ def build_service(wiring: Wiring) -> ASGIApp:
         openapi_config=None,
         logging_config=None,
     )
-    public = Origins(cast("ASGIService", service))
+    public = Requests(Origins(cast("ASGIService", service)), wiring.requests)
     return cast("ASGIApp", Proxies(public, wiring.settings.trusted_proxies))
 
 
@@ -99,6 +107,9 @@ def build_internal(wiring: Wiring) -> Litestar:
     def readiness() -> Ready:
         return _readiness(wiring)
 
+    def status() -> Status:
+        return _status(wiring)
+
     return Litestar(
         [*health.ROUTES, show_metrics, Router("/", route_handlers=OPERATOR, guards=[guard_operator])],
         dependencies={
@@ -106,6 +117,7 @@ def build_internal(wiring: Wiring) -> Litestar:
             "pepper": _given(wiring.pepper),
             "master_keys": _given(wiring.settings.master_keys),
             "readiness": _given(readiness),
+            "status": _given(status),
         },
         state=State({"operator_token": wiring.settings.operator_token}),
         exception_handlers=HANDLERS,
@@ -144,7 +156,23 @@ def _readiness(wiring: Wiring) -> Ready:
     )
 
 
-def _counters(wiring: Wiring) -> dict[str, float | dict[str, float]]:
+def _status(wiring: Wiring) -> Status:
+    probe_age_s = wiring.probe.heard_s_ago(asyncio.get_running_loop().time())
+    ready = _readiness(wiring)
+    return Status(
+        **msgspec.structs.asdict(ready),
+        version=version("roomlog-server"),
+        schemas=sorted(KNOWN_REVISIONS),
+        probe_age_ms=None if probe_age_s == float("inf") else round(probe_age_s * 1000),
+        lane_queue=sum(lane.open_items for lane in wiring.lanes.lanes),
+        subscriptions=wiring.connections.readings,
+        rooms_open=len(wiring.keeper),
+        degraded_s=round(wiring.audit.degraded_s, 1),
+        invariant_violations=wiring.around.counts.invariant_violations,
+    )
+
+
+def _counters(wiring: Wiring) -> dict[str, Figure]:
     lanes = [lane.counts for lane in wiring.lanes.lanes]
     delivery = wiring.around.counts
     return {
@@ -175,26 +203,37 @@ def _counters(wiring: Wiring) -> dict[str, float | dict[str, float]]:
         "events_delivered": delivery.events,
         "snapshots": delivery.snapshots,
         "resumes": delivery.resumes,
-        "resets": delivery.resets,
+        "resets": Labelled(("reason",), {(reason.value,): delivery.resets[reason] for reason in ResetReason}),
         "revocations": delivery.revocations,
         "closed_slow": wiring.connections.closed_slow,
         "unauthenticated_refused": wiring.strangers.refused,
         "catch_ups": delivery.catch_ups,
+        "delivery_seconds": delivery.deliveries,
+        "ack_seconds": reduce(Durations.plus, (lane.acks for lane in lanes)),
+        "lane_wait_seconds": reduce(Durations.plus, (lane.waits for lane in lanes)),
+        "probe_trip_seconds": wiring.probe.trips,
+        "degraded_seconds": wiring.audit.degraded_s,
+        "connections_opened": wiring.connections.opened,
+        "connections_closed": Labelled(("code",), {(code,): n for code, n in wiring.connections.closed.items()}),
+        "requests": Labelled(("route", "status"), dict(wiring.requests.answered)),
+        "request_seconds": wiring.requests.took,
     }
 
 
-def _gauges(wiring: Wiring) -> dict[str, float | dict[str, float]]:
+def _gauges(wiring: Wiring) -> dict[str, Figure]:
     return {
         "connections": len(wiring.connections),
         "subscriptions": wiring.connections.readings,
         "rooms_open": len(wiring.keeper),
         "lane_queue": sum(lane.open_items for lane in wiring.lanes.lanes),
         "audit_age_seconds": wiring.audit.age_s,
+        "probe_age_seconds": wiring.probe.heard_s_ago(asyncio.get_running_loop().time()),
         "degraded": float(wiring.audit.mode.value == "degraded"),
         "epoch": wiring.epochs.newest.ordinal,
         "loop_lag_seconds": wiring.pulse.lag_s,
         "unauthenticated": len(wiring.strangers),
         "backlog_bytes": wiring.connections.backlog_bytes,
+        **{f"database_{name}": figure for name, figure in wiring.vitals.figures.items()},
     }
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from api.check import run_check
 from api.dev import DevFailed, DevOptions, run_dev
 from api.embedded import NoServer
 from api.errors import catalogue
@@ -58,6 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     migrating.add_argument("--folder", type=Path, default=MIGRATIONS)
     migrating.set_defaults(run=_migrate)
 
+    checking = verbs.add_parser("check", help="check settings, PostgreSQL, Redis, schema, epoch, clocks and limits")
+    checking.add_argument("--json", action="store_true", help="print JSON")
+    checking.set_defaults(run=_check)
+
     errors = verbs.add_parser("errors", help="print every code that a client may meet, as openapi/errors.json")
     errors.set_defaults(run=_errors)
 
@@ -86,6 +91,10 @@ def _migrate(options: argparse.Namespace) -> int:
     migrate(url, options.folder)
     print("The database is at the newest schema.")  # noqa: T201
     return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    return run_check(os.environ, as_json=options.json)
 
 
 def _errors(_: argparse.Namespace) -> int:

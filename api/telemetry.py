@@ -2,17 +2,30 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 import structlog
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from api.durations import Durations
 
 PREFIX = "roomlog_"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-Readings = Callable[[], Mapping[str, float | Mapping[str, float]]]
-"""Reads figures now; a mapping within is one figure by a label."""
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """One figure by several labels."""
+
+    labels: tuple[str, ...]
+    figures: Mapping[tuple[str, ...], float]
+
+
+Figure = float | Mapping[str, float] | Labelled | Durations
+Readings = Callable[[], Mapping[str, Figure]]
+"""Reads figures now; a mapping within is one figure by the label `kind`."""
 
 
 def set_up_logs(level: str) -> None:
@@ -49,6 +62,8 @@ class Metrics:
         """Read `counters` and `gauges` anew for every scrape."""
         self._registry = CollectorRegistry()
         self._registry.register(_Readings(counters, gauges))
+        ProcessCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
 
     def text(self) -> bytes:
         """Give all figures in Prometheus' text format."""
@@ -58,12 +73,16 @@ class Metrics:
 def _family(
     kind: type[CounterMetricFamily] | type[GaugeMetricFamily],
     name: str,
-    value: float | Mapping[str, float],
+    value: Figure,
 ) -> Metric:
     title = name.replace("_", " ")
-    if not isinstance(value, Mapping):
+    if isinstance(value, Durations):
+        return HistogramMetricFamily(PREFIX + name, title, buckets=value.cumulated(), sum_value=value.sum_s)
+    if isinstance(value, float | int):
         return kind(PREFIX + name, title, value=value)
-    family = kind(PREFIX + name, title, labels=["kind"])
-    for label, figure in value.items():
-        family.add_metric([label], figure)
+    if not isinstance(value, Labelled):
+        value = Labelled(("kind",), {(label,): figure for label, figure in value.items()})
+    family = kind(PREFIX + name, title, labels=value.labels)
+    for labels, figure in value.figures.items():
+        family.add_metric(labels, figure)
     return family

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from api.edge.problems import problem
+from api.edge.requests import RequestCounts
 from api.fanout.listener import Listener
 from api.fanout.probe import Probe
 from api.fanout.publish import Publisher
@@ -20,6 +21,7 @@ from api.log.event import Event
 from api.log.lane import Lane, Lanes
 from api.log.pages import Pages
 from api.log.read import Reader
+from api.log.vitals import Vitals
 from api.pulse import Pulse
 from api.rooms.directory import Directory
 from api.rooms.erase import erase_room
@@ -86,6 +88,8 @@ class Wiring:
     retention: Retention
     pulse: Pulse
     strangers: Strangers
+    vitals: Vitals
+    requests: RequestCounts
 
     @classmethod
     @asynccontextmanager
@@ -130,6 +134,7 @@ class Wiring:
             "limits": self.limits.run(),
             "tickets": self.tickets.run(),
             "pulse": self.pulse.run(),
+            "vitals": self.vitals.run(),
         }
         for number, lane in enumerate(self.lanes.lanes):
             tasks[f"lane-{number}"] = lane.run()
@@ -241,6 +246,8 @@ def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
         retention=Retention(postgres),
         pulse=Pulse(),
         strangers=Strangers(per_address=settings.max_strangers_per_address, in_all=settings.max_strangers),
+        vitals=Vitals(postgres),
+        requests=RequestCounts(),
     )
 
 

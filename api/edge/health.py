@@ -23,7 +23,23 @@ class Ready(msgspec.Struct):
     connections: int
 
 
+class Status(Ready, kw_only=True):
+    """How this process is, for whoever looks into it."""
+
+    version: str
+    schemas: list[str]
+    """Revisions of the database's schema that this version serves."""
+    probe_age_ms: int | None
+    """How long ago an own publication came back through Redis."""
+    lane_queue: int
+    subscriptions: int
+    rooms_open: int
+    degraded_s: float
+    invariant_violations: int
+
+
 Readiness = Callable[[], Ready]
+Report = Callable[[], Status]
 
 
 @get("/livez", operation_id="livez")
@@ -39,4 +55,10 @@ async def readyz(readiness: NamedDependency[Readiness]) -> Response[bytes]:
     return json_struct(ready, status=200 if ready.ready else 503)
 
 
-ROUTES = [livez, readyz]
+@get("/statusz", operation_id="statusz")
+async def statusz(status: NamedDependency[Report]) -> Response[bytes]:
+    """Tell how this process is."""
+    return json_struct(status())
+
+
+ROUTES = [livez, readyz, statusz]

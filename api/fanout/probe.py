@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import secrets
 
+from api.durations import Durations
 from api.fanout.listener import Listener, NotListening
 from api.fanout.publish import Publisher
 from tenants.channels import probe_channel
@@ -25,10 +26,14 @@ class Probe:
         """Start as silent: a process is not live before it has heard itself."""
         self.channel = probe_channel(secrets.randbits(63))
         self._heard_at = float("-inf")
+        self._sent_at = float("-inf")
+        self.trips = Durations()
+        """How long publications took to come back."""
 
     def on_payload(self) -> None:
         """Note that an own publication has come back."""
         self._heard_at = asyncio.get_running_loop().time()
+        self.trips.observe(self._heard_at - self._sent_at)
 
     def heard_s_ago(self, now: float) -> float:
         """Tell how long ago one came back, infinity before the first; `now` is loop time."""
@@ -45,6 +50,7 @@ class Probe:
             await listener.subscribe(self.channel)
         trusted_since, published = loop.time(), publisher.published
         while True:
+            self._sent_at = loop.time()
             publisher.offer(self.channel, b"")
             await asyncio.sleep(EVERY_S)
             now = loop.time()

@@ -76,6 +76,16 @@ class Epochs:
         self._refuse_the_past(rows)
         self._tags = {row["ordinal"]: row["tag"] for row in rows}
 
+    @staticmethod
+    async def standing(connection: "asyncpg.Connection[asyncpg.Record]") -> tuple[int | None, bool]:
+        """Give the newest epoch, and whether the server still lives in it; begins none."""
+        here = await connection.fetchrow(HERE)
+        rows = await connection.fetch(KNOWN)
+        if not rows or here is None:
+            return None, False
+        newest = rows[-1]
+        return newest["ordinal"], (newest["system_identifier"], newest["timeline"]) == tuple(here)
+
     def _refuse_the_past(self, rows: list[asyncpg.Record]) -> None:
         if self._tags and (not rows or rows[-1]["ordinal"] < max(self._tags)):
             log.error("database_of_the_past", seen=max(self._tags))

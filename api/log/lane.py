@@ -13,11 +13,12 @@ import contextlib
 import itertools
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import asyncpg
 import structlog
 
+from api.durations import Durations
 from api.errors import Overloaded, RoomBusy
 from api.ids import RoomNumber
 from api.log.append import STALE_EPOCH, append
@@ -74,6 +75,10 @@ class _Waiting:
     def room(self) -> Key:
         return (self.item.app, self.item.room)
 
+    @property
+    def arrived(self) -> float:
+        return self.deadline - DEADLINE_S
+
     def refuse(self, error: ServiceError) -> None:
         if not self.answer.done():
             self.answer.set_exception(error)
@@ -103,6 +108,10 @@ class LaneCounts:
     """Items that found the queue, or their app's half of it, full."""
     unknown: int = 0
     """Calls whose connection broke before the answer came."""
+    waits: Durations = field(default_factory=Durations)
+    """Of each batch, how long its longest-waiting new item has waited to be taken."""
+    acks: Durations = field(default_factory=Durations)
+    """Of each answered item, from its arrival to its answer."""
 
 
 class Lane:
@@ -198,7 +207,7 @@ class Lane:
         """
         now = asyncio.get_running_loop().time()
         batch: list[_Waiting] = []
-        weight = 0
+        weight, arrived = 0, now
         for room in list(itertools.islice(self._parked, MAX_PROBES)):
             line = self._parked[room]
             self._parked.move_to_end(room)
@@ -215,6 +224,9 @@ class Lane:
             elif not _is_over(waiting, now, Unavailable(retry_after_s=RETRY_AFTER_S)):
                 batch.append(waiting)
                 weight += waiting.item.size_bytes
+                arrived = min(arrived, waiting.arrived)
+        if batch:
+            self.counts.waits.observe(now - arrived)
         return batch
 
     async def _commit(self, batch: list[_Waiting]) -> None:
@@ -239,12 +251,14 @@ class Lane:
                 waiting.refuse(ServiceError())
             return
         accepted: list[Event] = []
+        now = asyncio.get_running_loop().time()
         for waiting, answer in zip(batch, answers, strict=True):
             if answer.outcome is Outcome.HELD:
                 self._park(waiting)
                 continue
             if not waiting.answer.done():
                 waiting.answer.set_result(answer)
+                self.counts.acks.observe(now - waiting.arrived)
             self._unpark(waiting)
             if answer.outcome is Outcome.ACCEPTED and answer.event is not None:
                 accepted.append(answer.event)

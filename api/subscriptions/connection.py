@@ -69,7 +69,8 @@ class Connection:
         self._around = around
         self._put = put
         self._readings: dict[RoomId, Reading] = {}
-        self._ready: dict[Reading, None] = {}
+        self._ready: dict[Reading, float] = {}
+        """The rooms that have something to send, and since when."""
         self._outbox: deque[tuple[str, Place | None]] = deque()
         self._outbox_bytes = 0
         self._outbox_has_room = asyncio.Event()
@@ -234,7 +235,10 @@ class Connection:
         if opened.greeting is None:
             counts.resumes += 1
             return
-        counts.snapshots += 1
+        if opened.reset is None:
+            counts.snapshots += 1
+        else:
+            counts.resets[opened.reset] += 1
         self.say(opened.greeting, opened.subscription.cursor)
 
     def _unsubscribe(self, frame: frames.Unsubscribe) -> None:
@@ -245,7 +249,8 @@ class Connection:
             self.say(frames.unsubscribed(frame.id, room_id, "requested"))
 
     def _moved(self, reading: Reading) -> None:
-        self._ready[reading] = None
+        # A reader who is behind keeps the time since when he is.
+        self._ready.setdefault(reading, asyncio.get_running_loop().time())
         self._wake.set()
 
     def _leave(self, reading: Reading) -> None:
@@ -276,9 +281,9 @@ class Connection:
                     self._stalled = False
                     await self._send(frames.LIVE)
                 else:
-                    reading = next(iter(self._ready))
+                    reading, since = next(iter(self._ready.items()))
                     del self._ready[reading]
-                    await self._deliver(reading)
+                    await self._deliver(reading, since)
             if self.close_code is not None:
                 return
             if self._around.audit.is_stale and not self._stalled:
@@ -310,7 +315,7 @@ class Connection:
         self.unread_bytes = len(text)
         self.sent_at = loop.time()
 
-    async def _deliver(self, reading: Reading) -> None:
+    async def _deliver(self, reading: Reading, since: float) -> None:
         """Send one room's next events, up to a page; what remains has its turn again."""
         if reading.generation != reading.live.generation:
             await self._judge_again(reading)
@@ -332,8 +337,10 @@ class Connection:
             if step is not Step.SHOW and step is not Step.HIDE:
                 await self._stop(reading, step, entry)
                 return
+        if entries:
+            self._around.counts.deliveries.observe(asyncio.get_running_loop().time() - since)
         if reading.is_behind and self._readings.get(subscription.room_id) is reading:
-            self._ready[reading] = None
+            self._ready[reading] = since
 
     async def _next_entries(self, reading: Reading) -> list[Entry] | None:
         """Give what follows the cursor, from the ring or else from PostgreSQL; None if the cursor no longer holds."""
@@ -391,7 +398,7 @@ class Connection:
             return
         if isinstance(refusal, Unavailable):
             await asyncio.sleep(RETRY_S)
-            self._ready[reading] = None
+            self._moved(reading)
             return
         if opened is None:
             self.say(frames.unsubscribed(None, room_id, "lost"))
@@ -401,7 +408,7 @@ class Connection:
         self._greet(opened)
         again = Reading(opened, self._moved)
         self._readings[room_id] = again
-        self._ready[again] = None
+        self._moved(again)
 
 
 async def _cannot_renew(_: frames.Auth) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from datetime import UTC, datetime
 from math import inf
 
@@ -48,6 +49,9 @@ class Connections:
         self.closed_slow = 0
         self.backlog_bytes = 0
         """What waited for all clients at the last sweep."""
+        self.opened = 0
+        self.closed: Counter[str] = Counter()
+        """By close code; `gone` is the client's own end."""
 
     def __len__(self) -> int:
         """Count the open connections."""
@@ -62,6 +66,7 @@ class Connections:
         """Register a connection, for as long as its credential holds."""
         self._open[connection] = who
         self._marked.add(connection, who.marks)
+        self.opened += 1
         self._empty.clear()
         self._set_end(connection, who)
 

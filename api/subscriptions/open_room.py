@@ -38,6 +38,8 @@ class Opened:
     subscription: Subscription
     greeting: str | None
     """The snapshot or reset that comes first; None when the cursor is continued."""
+    reset: ResetReason | None = None
+    """Why the greeting is a reset, if it is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class RoomOpener:
                 greeting = frames.reset(room_id, reason, state)
             subscription = Subscription.begin(room_id, _reader(caller), tail.place, door)
             subscription.known_at = tail.seq
-            return Opened(live, live.generation, subscription, greeting)
+            return Opened(live, live.generation, subscription, greeting, reason)
         raise Unavailable(retry_after_s=1.0)
 
 

@@ -14,6 +14,8 @@ from tenants.authority import Credentialed
 
 log = structlog.get_logger()
 
+GONE = "gone"
+
 ReceiveAny = Callable[[], Awaitable[dict[str, Any]]]
 SendAny = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -39,9 +41,15 @@ async def registered(connections: Connections, connection: Connection, who: Cred
     Nothing may be awaited between the last look at the credential and this, or a revocation in between is missed.
     """
     connections.add(connection, who)
+    end: str = GONE
     try:
         yield
+        end = GONE if connection.close_code is None else str(int(connection.close_code))
+    except Hangup as hangup:
+        end = str(int(hangup.code))
+        raise
     finally:
+        connections.closed[end] += 1
         connections.remove(connection)
         await connection.end()
 

@@ -1,9 +1,11 @@
 """What all connections of a process share."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from api.durations import Durations
 from api.log.lane import Lanes
 from api.log.pages import Pages
 from api.log.read import Reader
@@ -42,8 +44,11 @@ class DeliveryCounts:
     events: int = 0
     snapshots: int = 0
     resumes: int = 0
-    resets: int = 0
+    resets: Counter[str] = field(default_factory=Counter[str])
+    """By reason."""
     revocations: int = 0
     catch_ups: int = 0
     invariant_violations: int = 0
     """Events that were not the next ones: never sent, always a fault of ours."""
+    deliveries: Durations = field(default_factory=Durations)
+    """Of each page of a room: from the moment it moved to the moment that the client's transport had taken all."""

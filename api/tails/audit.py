@@ -51,6 +51,8 @@ class Audit:
         self._looked_at = float("-inf")
         self._hurry = asyncio.Event()
         self.looks = 0
+        self.degraded_s = 0.0
+        """For how long this process has been DEGRADED, all in all."""
 
     @property
     def age_s(self) -> float:
@@ -124,6 +126,8 @@ class Audit:
             self._keeper.on_heads(visible.heads, grace=self.mode is Mode.LIVE)
             if gap:
                 await self._keeper.verify()
+        if self.mode is Mode.DEGRADED:
+            self.degraded_s += began - self._looked_at
         self._looked_at = began
         self.looks += 1
         await commits.trim(began)
