@@ -2,7 +2,7 @@
 
 import asyncio
 from functools import reduce
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, cast
 
 import msgspec
@@ -161,7 +161,7 @@ def _status(wiring: Wiring) -> Status:
     ready = _readiness(wiring)
     return Status(
         **msgspec.structs.asdict(ready),
-        version=version("roomlog-server"),
+        version=_version(),
         schemas=sorted(KNOWN_REVISIONS),
         probe_age_ms=None if probe_age_s == float("inf") else round(probe_age_s * 1000),
         lane_queue=sum(lane.open_items for lane in wiring.lanes.lanes),
@@ -170,6 +170,13 @@ def _status(wiring: Wiring) -> Status:
         degraded_s=round(wiring.audit.degraded_s, 1),
         invariant_violations=wiring.around.counts.invariant_violations,
     )
+
+
+def _version() -> str:
+    try:
+        return version("roomlog-server")
+    except PackageNotFoundError:
+        return "checkout"
 
 
 def _counters(wiring: Wiring) -> dict[str, Figure]:
