@@ -50,6 +50,7 @@ from tenants.postgres import Postgres
 from tenants.pubsub import PubSub
 from tenants.schema import check_schema
 from tenants.tickets import Tickets
+from tenants.usage import Usage
 
 LANES = 1
 """One lane has the best tail latency on two cores; a second one waits for the first on a hot room's row."""
@@ -76,6 +77,7 @@ class Wiring:
     policies: Policies
     limits: Limits
     budgets: Budgets
+    usage: Usage
     publisher: Publisher
     listener: Listener
     probe: Probe
@@ -132,6 +134,7 @@ class Wiring:
             "worker": self.worker.run(),
             "retention": self.retention.run(),
             "limits": self.limits.run(),
+            "usage": self.usage.run(),
             "tickets": self.tickets.run(),
             "pulse": self.pulse.run(),
             "vitals": self.vitals.run(),
@@ -166,7 +169,8 @@ def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
     tickets = Tickets(postgres, pepper)
     policies = Policies(postgres)
     limits = Limits(pubsub)
-    budgets = Budgets(limits, policies)
+    usage = Usage(postgres)
+    budgets = Budgets(limits, policies, usage)
     probe = Probe()
 
     def on_payload(channel: str, payload: bytes) -> None:
@@ -234,6 +238,7 @@ def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
         policies=policies,
         limits=limits,
         budgets=budgets,
+        usage=usage,
         publisher=publisher,
         listener=listener,
         probe=probe,

@@ -10,11 +10,12 @@ import msgspec
 import structlog
 
 from tenants.channels import app_limit, user_limit
-from tenants.errors import RateLimited, Unauthenticated
+from tenants.errors import QuotaExceeded, RateLimited, Unauthenticated
 from tenants.gcra import Rate, Verdict
 from tenants.limits import Limit, Limits
 from tenants.policies import Policies
 from tenants.scope import Caller
+from tenants.usage import Usage
 
 Often = Annotated[float, msgspec.Meta(ge=0.001, le=1_000_000)]
 Many = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
@@ -40,6 +41,12 @@ class Allowance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     app_openings: Allowed = Allowed(500, 5_000)
     user_openings: Allowed = Allowed(2, 60)
     app_tokens: Allowed = Allowed(50, 500)
+    app_connections: Amount = 20_000
+    """Open at once, at each process; so are the next."""
+    user_connections: Amount = 200
+    rooms: Amount = 1_000_000
+    room_members: Amount = 20_000
+    stored_bytes: Amount = 100 * 2**30
 
 
 class Budget(StrEnum):
@@ -74,18 +81,39 @@ class Taken:
 class Budgets:
     """Takes from the budgets of callers."""
 
-    def __init__(self, limits: Limits, policies: Policies) -> None:
-        """Count by `limits` what `policies` allow."""
+    def __init__(self, limits: Limits, policies: Policies, usage: Usage) -> None:
+        """Count by `limits` what `policies` allow, and measure by `usage`."""
         self._limits = limits
         self._policies = policies
+        self._usage = usage
 
     async def take(self, caller: Caller, *budgets: Budget) -> Taken:
         """Take one from each of these budgets of the caller's app and user, or from none.
 
-        Raises `Unauthenticated` if the app is gone, and `Unavailable`.
+        Raises `Unauthenticated` if the app is gone, `QuotaExceeded` for a send of one that stores too much already, and
+        `Unavailable`.
         """
-        limits = _limits(caller, await self.allowance(caller), budgets)
+        allowance = await self.allowance(caller)
+        if Budget.SENDS in budgets and self._usage.stored_bytes(caller.scope) >= allowance.stored_bytes:
+            raise QuotaExceeded("stored_bytes")
+        limits = _limits(caller, allowance, budgets)
         return Taken(limits, await self._limits.take(limits))
+
+    async def check_room(self, caller: Caller, members: int) -> None:
+        """Raise `QuotaExceeded` if the app may have no further room, or none with so many members.
+
+        Processes that make rooms at the same moment may together go beyond the quota by as many.
+        """
+        allowance = await self.allowance(caller)
+        if members > allowance.room_members:
+            raise QuotaExceeded("room_members")
+        if await self._usage.rooms(caller.scope, allowance.rooms) >= allowance.rooms:
+            raise QuotaExceeded("rooms")
+
+    async def check_members(self, caller: Caller, members: int) -> None:
+        """Raise `QuotaExceeded` if a room may not have so many members."""
+        if members > (await self.allowance(caller)).room_members:
+            raise QuotaExceeded("room_members")
 
     async def allowance(self, caller: Caller) -> Allowance:
         """Give what the caller's app may do; raises `Unauthenticated` if it is gone, and `Unavailable`."""

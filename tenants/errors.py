@@ -10,6 +10,7 @@ ServiceError
 ├── NotFound                   not_found
 │   └── UserNotFound           user_not_found (others of its kin in api.errors)
 ├── RateLimited                rate_limited
+├── QuotaExceeded              quota_exceeded
 ├── Unavailable                unavailable
 └── api.errors                 the refusals of chat
 
@@ -107,6 +108,18 @@ class RateLimited(ServiceError):
     code = "rate_limited"
     status = 429
     title = "Too often; retry after the stated time. GET /v1/limits tells the limits."
+
+
+class QuotaExceeded(ServiceError):
+    """The app has as much of something as its policy allows; nothing was done. The detail names the quota."""
+
+    code = "quota_exceeded"
+    status = 403
+    title = "The app's quota is used up. GET /v1/limits tells the quotas."
+
+    def __init__(self, quota: str) -> None:
+        """Refuse what would go beyond `quota`."""
+        super().__init__(f"Used up: {quota}.")
 
 
 class Unavailable(ServiceError):

@@ -19,9 +19,13 @@ class LimitsView(msgspec.Struct):
     """All that an app's policy says of how often and how much."""
 
     limits: list[LimitView]
+    quotas: dict[str, int]
 
     @classmethod
     def of(cls, allowance: Allowance) -> Self:
         """Show an allowance."""
         named = [(name, getattr(allowance, name)) for name in allowance.__struct_fields__]
-        return cls([LimitView(name, each.per_s, each.burst) for name, each in named if isinstance(each, Allowed)])
+        return cls(
+            limits=[LimitView(name, each.per_s, each.burst) for name, each in named if isinstance(each, Allowed)],
+            quotas={name: each for name, each in named if isinstance(each, int)},
+        )

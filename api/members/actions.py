@@ -1,6 +1,7 @@
 """Joining, leaving, adding, removing: each an event in the room's log, so that it has one place in its order."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -15,7 +16,9 @@ from api.log.lane import Lanes
 from api.members.rules import checked_batch, needs_to_add, needs_to_join, needs_to_leave, needs_to_remove
 from api.members.schemas import BatchMemberView, MemberBatch, MemberChange, MemberView
 from api.members.store import get_member
-from api.rooms.store import get_number, get_room
+from api.rooms.store import FoundRoom, get_number, get_room
+from tenants.budgets import Budgets
+from tenants.errors import QuotaExceeded
 from tenants.hashing import Pepper
 from tenants.ids import UserId
 from tenants.postgres import Postgres
@@ -35,6 +38,7 @@ class MemberDoors:
     postgres: Postgres
     lanes: Lanes
     pepper: Pepper
+    budgets: Budgets
 
 
 async def put_member(
@@ -46,8 +50,10 @@ async def put_member(
     key: str,
 ) -> MemberView:
     """Add a user to a room, or change a member's role; gives the member as it is then."""
-    room = await _open_to_changes(doors, caller, room_id)
+    found = await _open_to_changes(doors, caller, room_id)
+    room = found.number
     user = await find_user(doors.postgres, caller.scope, user_id)
+    await _check_quota(doors, caller, found, [user])
     adding = _add(caller, room, user, change, needs_to_add(caller))
     for _ in range(TRIES):
         answer = await doors.lanes.append(_keyed(doors, adding, key, b"put", change))
@@ -76,9 +82,11 @@ async def add_members(
     the batch's, so a repetition under it adds who is missing, and tells of the others what it told, or would have.
     """
     ids = checked_batch(batch)
-    room = await _open_to_changes(doors, caller, room_id)
+    found = await _open_to_changes(doors, caller, room_id)
+    room = found.number
     pointers = [f"/members/{index}/user" for index in range(len(ids))]
     users = await find_users(doors.postgres, caller.scope, ids, pointers)
+    await _check_quota(doors, caller, found, users)
     needs = needs_to_add(caller)
     items: list[Item] = []
     for user, wished in zip(users, batch.members, strict=True):
@@ -98,7 +106,9 @@ async def add_members(
 async def join(doors: MemberDoors, caller: Caller, room_id: RoomId, key: str) -> MemberView:
     """Join a public room; gives the membership, be it new or old."""
     user = author(caller)
-    room = (await get_room(doors.postgres, caller, room_id)).number
+    found = await get_room(doors.postgres, caller, room_id)
+    room = found.number
+    await _check_quota(doors, caller, found, [user])
     adding = _add(caller, room, user, MemberChange(), needs_to_join(caller))
     settled(await doors.lanes.append(_keyed(doors, adding, key, b"join", None)))
     return await _member(doors, caller, room, user)
@@ -109,7 +119,7 @@ async def remove_member(doors: MemberDoors, caller: Caller, room_id: RoomId, use
     if caller.user is not None and caller.user.id == user_id:
         await leave(doors, caller, room_id, key)
         return
-    room = await _open_to_changes(doors, caller, room_id)
+    room = (await _open_to_changes(doors, caller, room_id)).number
     user = await find_user(doors.postgres, caller.scope, user_id)
     settled(await _remove(doors, caller, room, user, needs_to_remove(caller), key))
 
@@ -126,11 +136,22 @@ async def leave(doors: MemberDoors, caller: Caller, room_id: RoomId, key: str) -
         settled(answer)
 
 
-async def _open_to_changes(doors: MemberDoors, caller: Caller, room_id: RoomId) -> RoomNumber:
+async def _open_to_changes(doors: MemberDoors, caller: Caller, room_id: RoomId) -> FoundRoom:
     found = await get_room(doors.postgres, caller, room_id)
     if found.view.direct is not None:
         raise DirectRoomFixed
-    return found.number
+    return found
+
+
+async def _check_quota(doors: MemberDoors, caller: Caller, found: FoundRoom, users: Sequence[User]) -> None:
+    """Raise `QuotaExceeded` for one too many; those who come at the same moment may go beyond it together."""
+    try:
+        await doors.budgets.check_members(caller, found.view.member_count + len(users))
+    except QuotaExceeded:
+        members = [await get_member(doors.postgres, caller.scope, found.number, user.number) for user in users]
+        newcomers = members.count(None)
+        if newcomers:
+            await doors.budgets.check_members(caller, found.view.member_count + newcomers)
 
 
 async def _remove(doors: MemberDoors, caller: Caller, room: RoomNumber, user: User, needs: Needs, key: str) -> Answer:

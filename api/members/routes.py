@@ -19,6 +19,7 @@ from api.names import prefix as checked_prefix
 from api.names import room_id as checked_room
 from api.names import user_id as checked_user
 from api.rooms.store import get_room
+from tenants.budgets import Budgets
 from tenants.grants import Grant
 from tenants.hashing import Pepper
 from tenants.postgres import Postgres
@@ -31,9 +32,10 @@ async def provide_member_doors(
     postgres: NamedDependency[Postgres],
     lanes: NamedDependency[Lanes],
     pepper: NamedDependency[Pepper],
+    budgets: NamedDependency[Budgets],
 ) -> MemberDoors:
     """Gather what changing members takes."""
-    return MemberDoors(postgres, lanes, pepper)
+    return MemberDoors(postgres, lanes, pepper, budgets)
 
 
 @get("/v1/rooms/{room_id:str}/members", operation_id="listMembers", grant=Grant.ROOMS_READ)

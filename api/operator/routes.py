@@ -3,6 +3,7 @@
 import hmac
 from typing import Any
 
+import msgspec
 from litestar import Request, Response, delete, get, patch, post
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
@@ -13,11 +14,13 @@ from api.custom_data import changed_text
 from api.edge.auth import credential_in
 from api.edge.body import read_body
 from api.edge.json import json_struct, nothing
+from api.errors import BadRequest
 from api.jobs.schemas import JobView
 from api.keys.schemas import KeyList, KeyRequest, KeyView
 from api.operator.schemas import AppChange, AppList, AppRequest, AppView, TenantList, TenantRequest, TenantView
 from tenants.accounts import create_tenant, list_tenants
 from tenants.apps import AppSettings, change_app, create_app, delete_app, get_app, list_apps
+from tenants.budgets import Allowance
 from tenants.errors import NotFound, Unauthenticated
 from tenants.hashing import Pepper
 from tenants.ids import AppId, TenantId, parse_app_name, parse_tenant_name
@@ -81,7 +84,7 @@ async def patch_app(
     settings = AppSettings(
         name=wish.name,
         allowed_origins=wish.allowed_origins,
-        limits=changed_text(wish.limits, "/limits"),
+        limits=_limits(wish),
         retention_s=wish.retention_s,
         suspended=wish.suspended,
     )
@@ -143,6 +146,18 @@ ROUTES = [
     show_app_keys,
     remove_app_key,
 ]
+
+
+def _limits(wish: AppChange) -> str | None:
+    """Give the limits as they are to be kept; raises `BadRequest` for any that no app can have."""
+    text = changed_text(wish.limits, "/limits")
+    if text is None:
+        return None
+    try:
+        msgspec.json.decode(text, type=Allowance)
+    except msgspec.ValidationError as error:
+        raise BadRequest(str(error), pointer="/limits") from error
+    return text
 
 
 def _tenant(name: str) -> TenantId:

@@ -21,6 +21,7 @@ from api.prefixes import read_place, write_place, wrong_place
 from api.rooms.actions import change_room, delete_room, make_room
 from api.rooms.schemas import NewRoomRequest, RoomChange, RoomPage, RoomRetention
 from api.rooms.store import FoundRoom, Wanted, get_room, list_rooms, set_retention
+from tenants.budgets import Budgets
 from tenants.errors import MissingGrant
 from tenants.grants import Grant
 from tenants.hashing import Pepper
@@ -40,11 +41,13 @@ async def post_room(
     postgres: NamedDependency[Postgres],
     epochs: NamedDependency[Epochs],
     pepper: NamedDependency[Pepper],
+    budgets: NamedDependency[Budgets],
 ) -> Response[bytes]:
     """Make a room, or give the one that has this id already, or is the 1:1 room of these two."""
     wish = await read_body(request, NewRoomRequest)
     if caller.rooms is not None and wish.id not in caller.rooms:
         raise MissingGrant("This token is for certain rooms only, and makes none but those.", pointer="/id")
+    await budgets.check_room(caller, len(wish.members))
     found, is_new = await make_room(postgres, epochs, pepper, caller, wish, key)
     return json_struct(found.view, status=201 if is_new else 200, tag=found.tag)
 

@@ -114,6 +114,7 @@ class Admission:
         taken = await self._budgets.take(who.caller, Budget.OPENINGS)
         scope["state"][HEADERS] = limit_headers(taken)
         taken.check()
+        self._connections.check_quota(who.caller, await self._budgets.allowance(who.caller))
 
     async def _check_origin(self, who: Credentialed, scope: Scope) -> None:
         await check_origin(self._policies, who.caller.scope.app, _origin(scope), scope["state"])

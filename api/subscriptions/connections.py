@@ -11,10 +11,14 @@ from api.subscriptions.connection import Connection
 from api.subscriptions.frames import CloseCode
 from api.tails.audit import Audit
 from tenants.authority import Credentialed
+from tenants.budgets import Allowance
 from tenants.clock import now as wall_clock
 from tenants.clock import to_rfc3339
 from tenants.controls import AppChanged, Control, KeyRotated, TokensRevoked, UserRevoked
+from tenants.errors import QuotaExceeded
+from tenants.ids import AppId, UserNumber
 from tenants.marks import Marked
+from tenants.scope import Caller
 
 HEARTBEAT_S = 20.0
 BLOCKED_S = 30.0
@@ -31,6 +35,9 @@ WARN_S = 60.0
 WARN_SHARE = 0.25
 """And at most this share of a token's whole life."""
 
+Owner = tuple[AppId, UserNumber | None]
+"""An app, or one of its users."""
+
 
 class Connections:
     """The registry that the sweep, the drain and the control rows go through."""
@@ -40,6 +47,7 @@ class Connections:
         self._audit = audit
         self._open: dict[Connection, Credentialed] = {}
         self._marked: Marked[Connection] = Marked()
+        self._by_owner: Counter[Owner] = Counter()
         self._empty = asyncio.Event()
         self._empty.set()
         self._was_stale = False
@@ -62,11 +70,19 @@ class Connections:
         """Count the rooms that all connections read."""
         return sum(connection.readings for connection in self._open)
 
+    def check_quota(self, caller: Caller, allowance: Allowance) -> None:
+        """Raise `QuotaExceeded` if the caller's app or user has all the connections here that it may have."""
+        for owner in _owners(caller):
+            quota = "app_connections" if owner[1] is None else "user_connections"
+            if self._by_owner[owner] >= getattr(allowance, quota):
+                raise QuotaExceeded(quota)
+
     def add(self, connection: Connection, who: Credentialed) -> None:
         """Register a connection, for as long as its credential holds."""
         self._open[connection] = who
         self._marked.add(connection, who.marks)
         self.opened += 1
+        self._by_owner.update(_owners(connection.caller))
         self._empty.clear()
         self._set_end(connection, who)
 
@@ -82,6 +98,10 @@ class Connections:
         who = self._open.pop(connection, None)
         if who is not None:
             self._marked.remove(connection, who.marks)
+            self._by_owner.subtract(_owners(connection.caller))
+            for owner in _owners(connection.caller):
+                if self._by_owner[owner] <= 0:
+                    del self._by_owner[owner]
         if not self._open:
             self._empty.set()
 
@@ -192,3 +212,8 @@ def _patience_s(connection: Connection) -> float:
 def _loop_time(moment: float) -> float:
     """Give a moment of the wall clock (Unix time) by the loop's, which nobody sets."""
     return asyncio.get_running_loop().time() + moment - wall_clock().timestamp()
+
+
+def _owners(caller: Caller) -> list[Owner]:
+    app = caller.scope.app
+    return [(app, None)] if caller.user is None else [(app, None), (app, caller.user.number)]

@@ -24,7 +24,7 @@ from api.subscriptions.strangers import Strangers
 from api.subscriptions.surroundings import Surroundings
 from tenants.authority import Credentialed
 from tenants.clock import to_rfc3339
-from tenants.errors import Forbidden, RateLimited, ServiceError, Unauthenticated, Unavailable
+from tenants.errors import Forbidden, QuotaExceeded, RateLimited, ServiceError, Unauthenticated, Unavailable
 
 AUTH_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 1.0
@@ -81,7 +81,7 @@ class WebSocketShell:
             if not isinstance(frame, frames.Auth):
                 raise Hangup(CloseCode.UNAUTHENTICATED)
             return await self._admission.by_frame(frame.token, scope)
-        except RateLimited as error:
+        except (RateLimited, QuotaExceeded) as error:
             raise Hangup(CloseCode.TOO_MANY_FRAMES, error.code) from error
         except (TimeoutError, Unauthenticated, BadRequest) as error:
             raise Hangup(CloseCode.UNAUTHENTICATED) from error

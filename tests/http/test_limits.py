@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from tests.support.processes import Service, running_service
 from tests.support.world import App, new_app
@@ -118,6 +119,64 @@ async def test_openings_have_a_budget_of_their_own(service: Service) -> None:
         assert refused.headers["RateLimit"].startswith('"app_openings"')
 
 
+# ---- quotas
+
+
+@asynccontextmanager
+async def with_quotas(service: Service, **quotas: int) -> AsyncIterator[App]:
+    async with httpx2.AsyncClient(base_url=service.url, timeout=30) as http:
+        yield await new_app(service, http, limits=quotas)
+
+
+def used_up(answer: httpx2.Response) -> str:
+    assert (answer.status_code, answer.json()["code"]) == (403, "quota_exceeded"), answer.text
+    return str(answer.json()["detail"])
+
+
+async def test_rooms_and_their_members_are_no_more_than_the_quota(service: Service) -> None:
+    """The last one that fits is made, the next one refused by name; who is a member already is no further one."""
+    async with with_quotas(service, rooms=2, room_members=2) as app:
+        for user in ("ann", "bob", "cy"):
+            await app.token(user)
+        await app.room("a", ("ann",))
+        assert used_up(await app.ask("POST", "/v1/rooms", {"id": "x", "members": ["ann", "bob", "cy"]}))
+        await app.room("b")
+        assert used_up(await app.ask("POST", "/v1/rooms", {"id": "c"})) == "Used up: rooms."
+        assert (await app.ask("POST", "/v1/rooms/a/join", user="bob")).status_code == 200
+        assert used_up(await app.ask("POST", "/v1/rooms/a/join", user="cy")) == "Used up: room_members."
+        assert used_up(await app.ask("PUT", "/v1/rooms/a/members/cy", {})) == "Used up: room_members."
+        assert (await app.ask("PUT", "/v1/rooms/a/members/bob", {"role": "admin"})).status_code == 200
+        shown = (await app.ask("GET", "/v1/limits")).json()["quotas"]
+        assert (shown["rooms"], shown["room_members"]) == (2, 2)
+        assert (await app.ask("DELETE", "/v1/rooms/b")).status_code == 204
+        assert (await app.ask("POST", "/v1/rooms", {"id": "c"})).status_code == 201
+
+
+async def test_connections_are_no_more_than_the_quota(service: Service) -> None:
+    """A user's next socket is refused at its upgrade; one that has been closed makes room."""
+    async with with_quotas(service, user_connections=2) as app:
+        async with app.socket("ann"), app.socket("ann"), app.socket("bob"):
+            with pytest.raises(InvalidStatus) as refused:
+                async with app.socket("ann"):
+                    pass
+            assert refused.value.response.status_code == 403
+        async with app.socket("ann"):
+            pass
+
+
+async def test_an_app_that_stores_too_much_may_send_no_more(service: Service) -> None:
+    """Its bytes are measured behind its sends; from then on they are refused, and reading goes on."""
+    async with with_quotas(service, stored_bytes=10) as app:
+        await app.room("r", ("ann",))
+        async with asyncio.timeout(10):
+            while True:
+                answer = await app.ask("POST", "/v1/rooms/r/messages", TEXT, user="ann")
+                if answer.status_code != 201:
+                    break
+        assert used_up(answer) == "Used up: stored_bytes."
+        assert (await app.ask("GET", "/v1/rooms/r/messages", user="ann")).status_code == 200
+
+
 # ---- addresses
 
 FAILURES = 10
@@ -136,11 +195,25 @@ async def guess(http: httpx2.AsyncClient, number: int, came_by: str) -> httpx2.R
     return await http.get("/v1/rooms", headers=headers)
 
 
+async def settled(http: httpx2.AsyncClient, app: App) -> None:
+    """Wait until the process has heard of everything that was changed about an app: it hears in order."""
+    operator = {"Authorization": f"Bearer {app.service.operator_token}"}
+    keys = f"{app.service.internal_url}/operator/apps/{app.id}/keys"
+    key = (await http.post(keys, json={"label": "k"}, headers=operator)).json()
+    headers = {"Authorization": f"Bearer {key['key']}", "X-Forwarded-For": "198.51.100.99"}
+    assert (await http.get("/v1/rooms", headers=headers)).status_code == 200
+    await http.delete(f"{keys}/{key['id']}", headers=operator)
+    async with asyncio.timeout(5):
+        while (await http.get("/v1/rooms", headers=headers)).status_code != 401:
+            await asyncio.sleep(0.01)
+
+
 async def test_an_address_that_guesses_is_barred_and_others_are_not(strict: Service) -> None:
     """Ten wrong keys get 401, the next 429; what the address invents about itself changes nothing."""
     async with httpx2.AsyncClient(base_url=strict.url, timeout=30) as http:
         app = await new_app(strict, http)
         known = {"Authorization": f"Bearer {app.key}", "X-Forwarded-For": "203.0.113.7"}
+        await settled(http, app)
         assert (await http.get("/v1/rooms", headers=known)).status_code == 200
         # A client may write whatever it likes to the left of what the proxies add.
         answers = [await guess(http, number, f"198.51.100.{number}, 203.0.113.7, 10.0.0.1") for number in range(15)]

@@ -15,11 +15,11 @@ async def change(world: World, settings: dict[str, object]) -> httpx2.Response:
 
 async def test_what_is_absent_stays(world: World) -> None:
     """A change sets what it names and leaves the rest; null ends a retention."""
-    first = await change(world, {"name": "B", "retention_s": 3600, "limits": {"x": 1}})
+    first = await change(world, {"name": "B", "retention_s": 3600, "limits": {"rooms": 1}})
     assert first.status_code == 200, first.text
     assert (first.json()["retention_s"], first.json()["allowed_origins"]) == (3600, ["*"])
     second = (await change(world, {"allowed_origins": ["https://chat.example:8443"]})).json()
-    assert (second["name"], second["retention_s"], second["limits"]) == ("B", 3600, {"x": 1})
+    assert (second["name"], second["retention_s"], second["limits"]) == ("B", 3600, {"rooms": 1})
     assert (await change(world, {"retention_s": None, "suspended": True})).json()["retention_s"] is None
     assert (await change(world, {"suspended": False})).json()["suspended"] is False
 
@@ -32,6 +32,10 @@ async def test_what_is_absent_stays(world: World) -> None:
         {"allowed_origins": ["https://*.example"]},
         {"retention_s": 0},
         {"limits": [1]},
+        {"limits": {"unknown": 1}},
+        {"limits": {"rooms": -1}},
+        {"limits": {"app_sends": {"per_s": 0, "burst": 1}}},
+        {"limits": {"app_sends": {"per_s": 1, "burst": 0}}},
         {"unknown": 1},
     ],
 )

@@ -76,7 +76,7 @@ class Inside:
 
     @property
     def _doors(self) -> MemberDoors:
-        return MemberDoors(self.wiring.postgres, self.wiring.lanes, self.wiring.pepper)
+        return MemberDoors(self.wiring.postgres, self.wiring.lanes, self.wiring.pepper, self.wiring.budgets)
 
     @contextlib.asynccontextmanager
     async def reading(self, caller: Caller | None = None) -> AsyncIterator["Reading"]:

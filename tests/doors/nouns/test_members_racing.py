@@ -47,7 +47,7 @@ async def here(environment: dict[str, str]) -> AsyncIterator[Inside]:
 
 async def promote(here: Inside, step: tuple[str, Kind], meanwhile: Callable[[], Awaitable[None]]) -> str:
     lanes = Interrupted(here.wiring.lanes, step, meanwhile)
-    doors = MemberDoors(here.wiring.postgres, lanes, here.wiring.pepper)
+    doors = MemberDoors(here.wiring.postgres, lanes, here.wiring.pepper, here.wiring.budgets)
     member = await put_member(doors, here.server, R, ANN, MemberChange(role="admin"), "k")
     assert lanes.has_happened
     return member.role
