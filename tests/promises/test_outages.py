@@ -118,6 +118,34 @@ async def test_without_redis_everything_is_delivered_and_said_to_be_degraded(clu
 
 
 @pytest.mark.timeout(90)
+async def test_without_redis_limits_hold_in_each_process(cluster: Cluster) -> None:
+    """Redis killed in the middle of it: two processes together let through twice the limit, and not one more.
+
+    Nor does a Redis that comes back empty open anything.
+    """
+    first, second = cluster.services
+    limits = {"app_requests": {"per_s": 0.01, "burst": 20}}
+    async with (
+        httpx2.AsyncClient(base_url=first.url, timeout=30) as http,
+        httpx2.AsyncClient(base_url=second.url, timeout=30) as elsewhere,
+    ):
+        app = await new_app(first, http, limits=limits)
+        headers = {"Authorization": f"Bearer {app.key}"}
+
+        async def allowed(count: int) -> int:
+            asked = [each.get("/v1/rooms", headers=headers) for _ in range(count) for each in (http, elsewhere)]
+            answers = [answer.status_code for answer in await asyncio.gather(*asked)]
+            assert set(answers) <= {200, 429}
+            return answers.count(200)
+
+        assert await allowed(5) == 10
+        cluster.kill_redis()
+        assert await allowed(30) == 2 * 20 - 10
+        cluster.start_redis()
+        assert await allowed(10) == 0
+
+
+@pytest.mark.timeout(90)
 async def test_a_process_told_to_stop_moves_its_clients_and_answers_what_it_took(cluster: Cluster, app: App) -> None:
     """Not ready at once, clients are asked to move, accepted sends are answered, then the sockets close with 1012."""
     service = cluster.services[0]
