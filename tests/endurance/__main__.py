@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import base64
 import os
 import secrets
 import sys
@@ -36,6 +37,7 @@ def main() -> int:
             environment = {
                 "DATABASE_URL": stores.database_url,
                 "REDIS_URL": stores.redis_url,
+                "ROOMLOG_MASTER_KEYS": "1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
                 "ROOMLOG_PEPPER": secrets.token_hex(32),
                 "ROOMLOG_OPERATOR_TOKEN": secrets.token_hex(32),
                 "ROOMLOG_DRAIN_S": str(given.drain),
