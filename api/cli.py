@@ -11,15 +11,21 @@ from api.check import run_check
 from api.dev import DevFailed, DevOptions, run_dev
 from api.embedded import NoServer
 from api.errors import catalogue
-from api.migrate import migrate
+from api.migrate import MigrateFailed, migrate
 from api.operator.commands import add_verbs
 from api.serve import PortTaken, serve
-from api.settings import BadSettings, Settings
+from api.settings import BadSettings, MigrateSettings, Settings
 from api.telemetry import set_up_logs
 from tenants.errors import ServiceError
+from tenants.postgres import RolesMissing
 from tenants.schema import SchemaMismatch
 
 MIGRATIONS = Path("migrations")
+EXPECTED = (
+    *(BadSettings, SchemaMismatch, RolesMissing, MigrateFailed),
+    *(PortTaken, NoServer, DevFailed, FileNotFoundError),
+)
+"""What has a message of its own that says what to do."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         return run(options)
-    except (BadSettings, SchemaMismatch, PortTaken, NoServer, DevFailed, FileNotFoundError) as error:
+    except EXPECTED as error:
         print(f"roomlog-server: {error}", file=sys.stderr)  # noqa: T201
     except ServiceError as error:
         print(f"roomlog-server: {error.code}: {error}", file=sys.stderr)  # noqa: T201
@@ -85,10 +91,8 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _migrate(options: argparse.Namespace) -> int:
-    url = os.environ.get("DATABASE_URL")
-    if url is None:
-        raise BadSettings("DATABASE_URL is missing: say which database to migrate.")
-    migrate(url, options.folder)
+    settings = MigrateSettings.read(os.environ)
+    migrate(settings.database_url, options.folder, settings.db_user)
     print("The database is at the newest schema.")  # noqa: T201
     return 0
 

@@ -1,15 +1,26 @@
-"""Bringing a database to the newest revision."""
+"""Bringing a database to the newest revision, and letting the service in."""
 
+import asyncio
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
+import asyncpg
 from alembic import command, op
 from alembic.config import Config
 from sqlalchemy.util import await_only
 
+from tenants.roles import MEMBERSHIP_SINCE, missing_roles
 
-def migrate(database_url: str, folder: Path) -> None:
-    """Run the revisions in `folder` that the database lacks; raises FileNotFoundError without such a folder."""
+
+class MigrateFailed(Exception):
+    """The user who migrates may not do what is needed; the message is the SQL that an administrator must run."""
+
+
+def migrate(database_url: str, folder: Path, service: str | None = None) -> None:
+    """Run the revisions in `folder` that the database lacks, and let the user `service` assume the service's roles.
+
+    Without `service` that is the user who migrates. Raises FileNotFoundError without such a folder, `MigrateFailed`.
+    """
     if not (folder / "env.py").is_file():
         msg = f"No migrations in {folder}; say where they are with --folder."
         raise FileNotFoundError(msg)
@@ -17,7 +28,34 @@ def migrate(database_url: str, folder: Path) -> None:
     config.set_main_option("script_location", str(folder))
     # ConfigParser reads % as the start of a reference.
     config.set_main_option("sqlalchemy.url", database_url.replace("%", "%%"))
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except asyncpg.InsufficientPrivilegeError as error:
+        msg = f"{error}. As an administrator of the database run:\n{error.hint}" if error.hint else str(error)
+        raise MigrateFailed(msg) from error
+    asyncio.run(_admit(database_url, service))
+
+
+async def _admit(database_url: str, service: str | None) -> None:
+    connection = await asyncpg.connect(database_url)
+    try:
+        user = service or await connection.fetchval("SELECT session_user::text")
+        try:
+            missing = await missing_roles(connection, user)
+        except asyncpg.UndefinedObjectError as error:
+            raise MigrateFailed(f"{error}: ROOMLOG_DB_USER must name a user of the database.") from error
+        if not missing:
+            return
+        grant = f"GRANT {', '.join(missing)} TO {await connection.fetchval('SELECT quote_ident($1)', user)}"
+        if connection.get_server_version().major >= MEMBERSHIP_SINCE:
+            # The user has a role's rights only as that role.
+            grant += " WITH INHERIT FALSE, SET TRUE"
+        try:
+            await connection.execute(grant)
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise MigrateFailed(f"{error}. As an administrator of the database run:\n{grant};") from error
+    finally:
+        await connection.close()
 
 
 def run_sql(revision_file: str) -> None:

@@ -42,6 +42,7 @@ class Settings:
     max_failures: int = 60
     trusted_proxies: tuple[Network, ...] = ()
     log_level: str = "info"
+    db_fence: str = "control"
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> "Settings":
@@ -57,7 +58,8 @@ class Settings:
         long it says that it is going before it asks them to. `ROOMLOG_MAX_UNAUTHENTICATED`, `…_PER_ADDRESS`: open
         sockets without a credential. `ROOMLOG_MAX_FAILURES`: wrong credentials of one address in a minute.
         `ROOMLOG_TRUSTED_PROXIES`: networks whose word on a client's address is taken. `ROOMLOG_LOG_LEVEL`: debug,
-        info, warning, error.
+        info, warning, error. `ROOMLOG_DB_FENCE`: what goes through row-level security, the `control` plane or `all`
+        reads (for tests).
         """
         reading = _Reading(environ)
         settings = cls._take(reading)
@@ -91,6 +93,7 @@ class Settings:
             max_failures=reading.number("ROOMLOG_MAX_FAILURES", 60, 1, 1_000_000),
             trusted_proxies=reading.networks("ROOMLOG_TRUSTED_PROXIES"),
             log_level=reading.choice("ROOMLOG_LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
+            db_fence=reading.choice("ROOMLOG_DB_FENCE", "control", ("control", "all")),
         )
 
 
@@ -193,6 +196,22 @@ def kept_master_key(folder: Path) -> str:
         file.touch(mode=0o600)
         file.write_text("1:" + base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode())
     return file.read_text()
+
+
+@dataclass(frozen=True, slots=True)
+class MigrateSettings:
+    """What `migrate` must be told."""
+
+    database_url: str = field(repr=False)
+    db_user: str | None
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> "MigrateSettings":
+        """Read `DATABASE_URL`, here of the user who is to own the schema, and `ROOMLOG_DB_USER`, who is to serve it."""
+        reading = _Reading(environ)
+        settings = cls(reading.url("DATABASE_URL", "postgresql://", "postgres://"), environ.get("ROOMLOG_DB_USER"))
+        reading.finish()
+        return settings
 
 
 def kept_secret(folder: Path, name: str) -> str:

@@ -48,6 +48,7 @@ from tenants.limits import Limits
 from tenants.policies import Policies
 from tenants.postgres import Postgres
 from tenants.pubsub import PubSub
+from tenants.roles import Role
 from tenants.schema import check_schema
 from tenants.tickets import Tickets
 from tenants.usage import Usage
@@ -102,7 +103,7 @@ class Wiring:
         need not be there.
         """
         async with (
-            Postgres.open(settings.database_url) as postgres,
+            Postgres.open(settings.database_url, fence_all=settings.db_fence == "all") as postgres,
             PubSub.open(settings.redis_url) as pubsub,
         ):
             await check_schema(postgres)
@@ -114,7 +115,7 @@ class Wiring:
     async def learn_epoch(self) -> None:
         """Read the epochs before anybody asks for the newest."""
         connection = await self.postgres.connect(
-            application="roomlog-start", statement_timeout_ms=3000, lock_timeout_ms=3000
+            Role.AUDIT, application="roomlog-start", statement_timeout_ms=3000, lock_timeout_ms=3000
         )
         try:
             await self.epochs.check(connection)

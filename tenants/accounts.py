@@ -24,7 +24,7 @@ class Tenant:
 async def create_tenant(postgres: Postgres, name: str) -> Tenant:
     """Make a tenant."""
     tenant = new_tenant_id()
-    async with postgres.ground() as connection:
+    async with postgres.tenancy(tenant) as connection:
         row = (await connection.execute(INSERT, {"tenant": tenant, "name": name})).one()
     return Tenant(tenant, name, to_rfc3339(row.created_at))
 

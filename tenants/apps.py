@@ -80,11 +80,11 @@ async def create_app(
     app = new_app_id()
     origins = [ANY_ORIGIN] if environment == "test" else []
     values = {"app": app, "tenant": tenant, "name": name, "environment": environment, "origins": origins}
-    async with postgres.ground() as connection:
+    scope = Scope(tenant, app)
+    async with postgres.transaction(scope) as connection:
         row = (await connection.execute(INSERT, values)).one_or_none()
         if row is None:
             raise NotFound
-        scope = Scope(tenant, app)
         await insert_signing_key(connection, master_keys, scope)
     return App(scope, name, environment, to_rfc3339(row.created_at), origins, "{}", None, is_suspended=False)
 
@@ -98,7 +98,7 @@ async def list_apps(postgres: Postgres, tenant: TenantId) -> list[App]:
 
 async def get_app(postgres: Postgres, app: AppId) -> App:
     """Give an app; raises `NotFound`."""
-    async with postgres.ground() as connection:
+    async with postgres.transaction(app) as connection:
         row = (await connection.execute(GET, {"app": app})).one_or_none()
     if row is None:
         raise NotFound
@@ -118,7 +118,7 @@ async def change_app(postgres: Postgres, app: AppId, settings: AppSettings) -> A
         "retention_s": None if retention is msgspec.UNSET else retention,
         "suspended": settings.suspended,
     }
-    async with postgres.ground() as connection:
+    async with postgres.transaction(app) as connection:
         row = (await connection.execute(CHANGE, values)).one_or_none()
         if row is None:
             raise NotFound
@@ -128,7 +128,7 @@ async def change_app(postgres: Postgres, app: AppId, settings: AppSettings) -> A
 
 async def delete_app(postgres: Postgres, app: AppId) -> Job:
     """Take an app out at once, and leave the rest to a job; asked again, tells how far that is. Raises `NotFound`."""
-    async with postgres.ground() as connection:
+    async with postgres.transaction(app) as connection:
         if (await connection.execute(DELETE, {"app": app})).one_or_none() is not None:
             await send_control(connection, AppChanged(app, ended="deleted"))
             return await insert_job(connection, app, "delete_app", 0)
@@ -137,7 +137,7 @@ async def delete_app(postgres: Postgres, app: AppId) -> Job:
 
 async def erase_app(postgres: Postgres, job: Job) -> Step:
     """Take away the next rows of an app that has been deleted."""
-    async with postgres.ground() as connection:
+    async with postgres.transaction(job.app) as connection:
         gone = int((await connection.execute(PURGE, {"app": job.app, "rows": PURGE_ROWS})).scalar_one())
     return Step(job.progress, gone, finished=gone == 0)
 

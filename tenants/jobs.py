@@ -100,14 +100,14 @@ async def advance_job(postgres: Postgres, job: Job, step: Step) -> None:
         "finished": step.finished,
         "seconds": CLAIM_S,
     }
-    async with postgres.ground() as connection:
+    async with postgres.transaction(job.app) as connection:
         await connection.execute(ADVANCE, values)
 
 
 async def fail_job(postgres: Postgres, job: Job, fault: str, *, retry_s: float) -> None:
     """Note why a step did not come about; the job is taken up again after `retry_s`."""
     values = {"app": job.app, "job": job.number, "fault": fault, "seconds": retry_s}
-    async with postgres.ground() as connection:
+    async with postgres.transaction(job.app) as connection:
         await connection.execute(FAIL, values)
 
 

@@ -152,7 +152,7 @@ async def create_key(
         "grants": None if grants is None else sorted(grants),
         "expires_at": expires_at,
     }
-    async with postgres.ground() as connection:
+    async with postgres.transaction(app) as connection:
         await connection.execute(QUEUE, {"app": app})
         row = (await connection.execute(INSERT, values)).one()
     key = _key(app, row)
@@ -176,7 +176,7 @@ async def rotate_key(
         "version": pepper.version,
         "until": until,
     }
-    async with postgres.ground() as connection:
+    async with postgres.transaction(app) as connection:
         row = (await connection.execute(ROTATE, values)).one_or_none()
         if row is None:
             raise NotFound
@@ -188,14 +188,14 @@ async def rotate_key(
 
 async def list_keys(postgres: Postgres, app: AppId) -> list[ApiKey]:
     """Give an app's keys, revoked ones too, without their secrets."""
-    async with postgres.ground() as connection:
+    async with postgres.transaction(app) as connection:
         rows = (await connection.execute(LIST, {"app": app})).all()
     return [_key(app, row) for row in rows]
 
 
 async def revoke_key(postgres: Postgres, app: AppId, number: KeyNumber) -> None:
     """Revoke a key: within a second no process takes it any more. Repeating it changes nothing; raises `NotFound`."""
-    async with postgres.ground() as connection:
+    async with postgres.transaction(app) as connection:
         if (await connection.execute(REVOKE, {"app": app, "key": number})).one_or_none() is None:
             raise NotFound
         await send_control(connection, KeyRevoked(app, number))
@@ -203,7 +203,7 @@ async def revoke_key(postgres: Postgres, app: AppId, number: KeyNumber) -> None:
 
 async def note_in_browser(postgres: Postgres, app: AppId, number: KeyNumber) -> None:
     """Note that a key came from a browser, for its owner to see."""
-    async with postgres.ground() as connection:
+    async with postgres.transaction(app) as connection:
         await connection.execute(SEEN_IN_BROWSER, {"app": app, "key": number})
 
 
@@ -211,7 +211,7 @@ async def verify_key(postgres: Postgres, pepper: Pepper, key: ParsedKey) -> Veri
     """Tell what a key is good for; None for one that does not hold: unknown, wrong, expired or revoked."""
     values = {"app": key.app, "key": key.number}
     given = pepper.secret_hash(key.secret)
-    async with postgres.ground() as connection:
+    async with postgres.transaction(key.app) as connection:
         row = (await connection.execute(FIND, values)).one_or_none()
         # Compared in either case, so that an unknown key costs what a wrong one does.
         current, previous = (bytes(32), bytes(32)) if row is None else (row.secret_hash, row.previous_hash or bytes(32))

@@ -80,7 +80,7 @@ class Policies:
         self._remembered.pop(app, None)
 
     async def _read(self, app: AppId) -> Policy | None:
-        rows = await self._postgres.fetch(FIND, app)
+        rows = await self._postgres.fetch([app], FIND, app)
         if not rows:
             return None
         row = rows[0]

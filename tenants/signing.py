@@ -76,6 +76,7 @@ SELECT k.app_id, a.tenant_id, k.key_id, k.secret, k.sealed, k.sealed_key, k.mast
  WHERE k.secret IS NOT NULL OR k.master_version <> :newest
  ORDER BY k.app_id, k.key_id LIMIT :batch FOR NO KEY UPDATE OF k
 """)
+ALL_APPS = text("SELECT app_id FROM apps")
 RESEAL = text("""
 UPDATE signing_keys SET secret = NULL, sealed = :sealed, sealed_key = :sealed_key, master_version = :master_version
  WHERE app_id = :app AND key_id = :key_id
@@ -241,7 +242,7 @@ async def find_verifier(
 
 async def public_keys(postgres: Postgres, app: AppId) -> list[dict[str, Any]]:
     """Give the public keys that verify an app's tokens as a JWK set's members; raises `NotFound` without such an app."""
-    async with postgres.ground() as connection:
+    async with postgres.transaction(app) as connection:
         rows = (await connection.execute(PUBLIC, {"app": app})).all()
     if not rows:
         raise NotFound
@@ -259,6 +260,8 @@ async def reseal(postgres: Postgres, master_keys: MasterKeys) -> int:
     `CannotOpen` for a secret that none of our master keys opens.
     """
     async with postgres.ground() as connection:
+        apps = [AppId(app) for app in (await connection.execute(ALL_APPS)).scalars()]
+    async with postgres.across(apps) as connection:
         values = {"newest": master_keys.newest, "batch": BATCH}
         rows = (await connection.execute(UNDER_OTHERS, values)).all()
         for row in rows:

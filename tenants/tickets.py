@@ -144,7 +144,7 @@ class Tickets:
         digest = self._pepper.secret_hash(ticket)
         while True:
             revocations = self._revocations
-            async with self._postgres.ground() as connection:
+            async with self._postgres.transaction(app) as connection:
                 row = (await connection.execute(USE, {"app": app, "hash": digest})).one_or_none()
             if revocations == self._revocations:
                 break
@@ -206,7 +206,7 @@ class Tickets:
         uses = [(*place, 0.0) for place in self._open] + [(*place, now - at) for place, at in ended.items()]
         for start in range(0, len(uses), BATCH):
             apps, hashes, ages = zip(*uses[start : start + BATCH], strict=True)
-            async with self._postgres.ground() as connection:
+            async with self._postgres.across(apps) as connection:
                 await connection.execute(TOUCH, {"apps": list(apps), "hashes": list(hashes), "ages": list(ages)})
         self._ended = {place: at for place, at in self._ended.items() if ended.get(place) != at}
 

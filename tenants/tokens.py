@@ -127,7 +127,7 @@ async def verify_token(postgres: Postgres, master_keys: MasterKeys, token: str) 
     if named is None:
         return None
     app, key_id = named
-    async with postgres.ground() as connection:
+    async with postgres.transaction(app) as connection:
         verifier = await find_verifier(connection, master_keys, app, key_id)
         if verifier is None:
             return None

@@ -16,7 +16,7 @@ SELECT user_number, user_id FROM users
 
 async def find_users(postgres: Postgres, scope: Scope, ids: list[UserId], pointers: Sequence[str] = ()) -> list[User]:
     """Give the users of these ids, in their order; raises `UserNotFound` if one is missing, with its pointer."""
-    rows = await postgres.fetch(FIND, scope.app, ids)
+    rows = await postgres.fetch([scope.app], FIND, scope.app, ids)
     found = {row["user_id"]: User(UserNumber(row["user_number"]), row["user_id"]) for row in rows}
     missing = [user_id for user_id in ids if user_id not in found]
     if missing:

@@ -15,6 +15,8 @@ from tests.support.world import World, new_world
 ROOT = Path(__file__).parent.parent
 PEPPER = "a pepper for tests, at least 32 bytes long"
 MASTER_KEYS = "1:" + "bWFzdGVyIGtleXMgYXJlIDMyIGJ5dGVzIGxvbmchISE="
+FENCE = os.environ.get("ROOMLOG_DB_FENCE", "control")
+"""`all` runs everything here through row-level security."""
 OPERATOR_TOKEN = "an operator's token for tests, 32 characters"
 
 
@@ -29,7 +31,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 @pytest.fixture(scope="session")
 async def postgres(stores: Servers) -> AsyncIterator[Postgres]:
     """The door to this worker's PostgreSQL."""
-    async with Postgres.open(stores.database_url) as opened:
+    async with Postgres.open(stores.database_url, fence_all=FENCE == "all") as opened:
         yield opened
 
 
@@ -46,6 +48,7 @@ def environment(stores: Servers) -> dict[str, str]:
         "ROOMLOG_DRAIN_DELAY_S": "0",
         "ROOMLOG_MAX_FAILURES": "100000",
         "ROOMLOG_LOG_LEVEL": "warning",
+        "ROOMLOG_DB_FENCE": FENCE,
     }
 
 

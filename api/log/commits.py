@@ -27,11 +27,8 @@ SELECT look.snapshot, c.apps, c.rooms, c.heads, c.control
     ON c.xid >= pg_snapshot_xmax($1::text::pg_snapshot)
     OR c.xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot)))
 """
-# Nothing older than the xmin of a look taken long enough ago can still be new to anybody. One process at a time is plenty.
-TRIM = """
-WITH turn AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(7163524901) AS mine)
-DELETE FROM commits USING turn WHERE turn.mine AND commits.xid < $1::text::xid8
-"""
+# Nothing older than the xmin of a look taken long enough ago can still be new to anybody.
+TRIM = "SELECT trim_commits_v1($1::text::xid8)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ async def create_room(
     newest = epochs.newest
     users = [user for user, _ in room.members]
     try:
-        rows = await postgres.fetch(
+        rows = await postgres.call(
             CREATE,
             newest.ordinal,
             newest.tag,

@@ -20,10 +20,7 @@ SELECT (SELECT system_identifier FROM pg_control_system()) AS system_identifier,
 """
 KNOWN = "SELECT ordinal, tag, system_identifier, timeline FROM epochs ORDER BY ordinal"
 # Two processes that meet a new life at once both try the next ordinal; the second finds the first one's row.
-BEGIN = """
-INSERT INTO epochs (ordinal, tag, system_identifier, timeline)
-VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
-"""
+BEGIN = "SELECT begin_epoch_v1($1, $2)"
 
 log = structlog.get_logger()
 
@@ -68,7 +65,7 @@ class Epochs:
         if newest is None or (newest["system_identifier"], newest["timeline"]) != tuple(here):
             self._refuse_the_past(rows)
             ordinal = 1 if newest is None else newest["ordinal"] + 1
-            await connection.execute(BEGIN, ordinal, secrets.randbits(32), *here)
+            await connection.execute(BEGIN, ordinal, secrets.randbits(32))
             rows = await connection.fetch(KNOWN)
             # The first one is no news; another one means a failover or a restored backup.
             say = log.info if newest is None else log.warning

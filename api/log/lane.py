@@ -29,6 +29,7 @@ from api.log.turns import Turns
 from tenants.errors import ServiceError, Unavailable
 from tenants.ids import AppId
 from tenants.postgres import AWAY, Postgres
+from tenants.roles import Role
 
 MAX_BATCH_ITEMS = 64
 MAX_BATCH_BYTES = 256 * 1024
@@ -300,6 +301,7 @@ class Lane:
     async def _call(self, items: Sequence[Item], *, skip_held: bool) -> list[Answer]:
         if self._connection is None or self._connection.is_closed():
             self._connection = await self._postgres.connect(
+                Role.LANE,
                 application="roomlog-lane",
                 statement_timeout_ms=STATEMENT_TIMEOUT_MS,
                 lock_timeout_ms=LOCK_TIMEOUT_MS,

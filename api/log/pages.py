@@ -77,7 +77,7 @@ class Pages:
     async def page(self, caller: Caller, room_id: RoomId, *, upto: int | None, back: int, forth: int) -> Page:
         """Give `back` messages up to seq `upto` (None: the end) and `forth` after it; raises `RoomNotFound`."""
         user = None if caller.user is None else caller.user.number
-        rows = await self._postgres.fetch(PAGE, caller.scope.app, room_id, user, upto, back, forth)
+        rows = await self._postgres.fetch([caller.scope.app], PAGE, caller.scope.app, room_id, user, upto, back, forth)
         if not rows or _is_closed(caller, private=rows[0]["private"], role=rows[0]["role"]):
             raise RoomNotFound
         row = rows[0]
@@ -99,7 +99,7 @@ class Pages:
         """Give the message whose id says `place`; raises `RoomNotFound`, `MessageNotFound`."""
         user = None if caller.user is None else caller.user.number
         seq = None if place is None else place.seq
-        rows = await self._postgres.fetch(ONE, caller.scope.app, room_id, user, seq)
+        rows = await self._postgres.fetch([caller.scope.app], ONE, caller.scope.app, room_id, user, seq)
         if not rows or _is_closed(caller, private=rows[0]["private"], role=rows[0]["role"]):
             raise RoomNotFound
         row = rows[0]

@@ -84,9 +84,11 @@ class Reader:
 
     async def doors(self, asks: Sequence[Ask]) -> list[Door | None]:
         """Tell for each ask where its room stands; None where no such room is."""
+        apps = [ask.app for ask in asks]
         rows = await self._postgres.fetch(
+            apps,
             DOORS,
-            [ask.app for ask in asks],
+            apps,
             [ask.room_id for ask in asks],
             [ask.user for ask in asks],
             [ask.cursor_seq for ask in asks],
@@ -98,7 +100,7 @@ class Reader:
 
     async def snapshot(self, app: AppId, room: RoomNumber) -> Snapshot | None:
         """Read a room whole, with its last 100 messages and first 100 members; None if there never was one."""
-        rows = await self._postgres.fetch(SNAPSHOT, app, room, MEMBERS_IN_SNAPSHOT, MESSAGES_IN_SNAPSHOT)
+        rows = await self._postgres.fetch([app], SNAPSHOT, app, room, MEMBERS_IN_SNAPSHOT, MESSAGES_IN_SNAPSHOT)
         return self._snapshot(app, room, rows[0]) if rows else None
 
     async def events(self, places: Sequence[tuple[AppId, RoomNumber, Seq]], *, limit: int) -> list[Event]:
@@ -106,9 +108,11 @@ class Reader:
 
         The event at the seq itself is the anchor: who asks compares its epoch with what they hold.
         """
+        apps = [app for app, _, _ in places]
         rows = await self._postgres.fetch(
+            apps,
             EVENTS,
-            [app for app, _, _ in places],
+            apps,
             [room for _, room, _ in places],
             [seq for _, _, seq in places],
             limit,
@@ -117,9 +121,11 @@ class Reader:
 
     async def standings(self, places: Sequence[tuple[AppId, RoomNumber, Seq]]) -> list[Standing]:
         """Tell each room's head, and whose epoch wrote the event at the given seq."""
+        apps = [app for app, _, _ in places]
         rows = await self._postgres.fetch(
+            apps,
             HEADS,
-            [app for app, _, _ in places],
+            apps,
             [room for _, room, _ in places],
             [seq for _, _, seq in places],
         )

@@ -95,7 +95,7 @@ class _Adding:
 
     async def _run(self, options: argparse.Namespace, verb: Verb) -> int:
         settings = self._settings()
-        async with Postgres.open(settings.database_url) as postgres:
+        async with Postgres.open(settings.database_url, fence_all=settings.db_fence == "all") as postgres:
             shown = await verb(options, Tools(postgres, Pepper(settings.pepper), settings.master_keys))
         for struct in shown:
             members = json.loads(msgspec.json.encode(struct))

@@ -36,7 +36,7 @@ class Directory:
         if number is not None:
             self._numbers.move_to_end((scope.app, room_id))
             return number
-        rows = await self._postgres.fetch(FIND, scope.app, room_id)
+        rows = await self._postgres.fetch([scope.app], FIND, scope.app, room_id)
         if not rows:
             raise RoomNotFound
         number = self._numbers[scope.app, room_id] = RoomNumber(rows[0]["room"])

@@ -50,10 +50,10 @@ class Retention:
 
     async def look(self) -> int:
         """Move the floors of up to 100 rooms that are due by up to 2,000 events each; gives how many rooms were."""
-        due = await self._postgres.fetch(DUE, ROOMS)
+        due = await self._postgres.survey(DUE, ROOMS)
         for row in due:
             values = {"app": row["app_id"], "room": row["room"], "before": row["before"], "events": EVENTS}
-            async with self._postgres.ground() as connection:
+            async with self._postgres.transaction(row["app_id"]) as connection:
                 floor = (await connection.execute(MOVE, values)).scalar_one()
             self.moved += floor is not None
         return len(due)

@@ -21,6 +21,7 @@ from api.tails.health import Mode, Signs, interval_s, is_stale, mode
 from api.tails.keeper import Keeper
 from tenants.errors import Unavailable
 from tenants.postgres import AWAY, Postgres
+from tenants.roles import Role
 
 RECONNECT_S = 0.2
 STATEMENT_TIMEOUT_MS = 2_000
@@ -91,6 +92,7 @@ class Audit:
 
     async def _watch(self) -> None:
         connection = await self._postgres.connect(
+            Role.AUDIT,
             application="roomlog-audit",
             statement_timeout_ms=STATEMENT_TIMEOUT_MS,
             lock_timeout_ms=STATEMENT_TIMEOUT_MS,

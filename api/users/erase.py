@@ -53,7 +53,7 @@ class UserEraser:
 
     async def step(self, job: Job) -> Step:
         """Do the next step: each membership ends by an event, each message is redacted by one if that is wished."""
-        memberships = await self._postgres.fetch(MEMBERSHIPS, job.app, job.subject, AT_ONCE)
+        memberships = await self._postgres.fetch([job.app], MEMBERSHIPS, job.app, job.subject, AT_ONCE)
         items = [
             self._item(
                 job,
@@ -65,7 +65,7 @@ class UserEraser:
             for row in memberships
         ]
         if not items and job.redact:
-            rooms = await self._postgres.fetch(WROTE_IN, job.app, job.progress, job.subject)
+            rooms = await self._postgres.fetch([job.app], WROTE_IN, job.app, job.progress, job.subject)
             if rooms:
                 room = RoomNumber(rooms[0]["room"])
                 items = await self._redactions(job, room)
@@ -74,12 +74,12 @@ class UserEraser:
         if items:
             await self._append(items)
             return Step(job.progress, len(items), finished=False)
-        async with self._postgres.ground() as connection:
+        async with self._postgres.transaction(job.app) as connection:
             await connection.execute(BLANK, {"app": job.app, "user": job.subject})
         return Step(job.progress, 0, finished=True)
 
     async def _redactions(self, job: Job, room: RoomNumber) -> list[Item]:
-        rows = await self._postgres.fetch(WROTE, job.app, room, job.subject, AT_ONCE)
+        rows = await self._postgres.fetch([job.app], WROTE, job.app, room, job.subject, AT_ONCE)
         originals = [
             Event(
                 app=job.app,

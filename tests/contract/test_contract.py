@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
+from sqlalchemy import text
 
 from tenants.ids import parse_app_name
 from tests.contract.conftest import Follow
@@ -187,12 +188,12 @@ async def test_a_cursor_in_history_that_is_gone_resets(
     for number in range(3):
         last = await app.say("r", str(number), "ann")
     async with inside(environment) as here:
-        scope = parse_app_name(app.id)
-        for statement in (
-            "UPDATE events SET at = at - interval '1 day' WHERE app_id = $1",
-            "UPDATE rooms SET retention_s = 3600 WHERE app_id = $1",
-        ):
-            await here.wiring.postgres.fetch(statement, scope)
+        async with here.as_owner() as owner:
+            for statement in (
+                "UPDATE events SET at = at - interval '1 day' WHERE app_id = :app",
+                "UPDATE rooms SET retention_s = 3600 WHERE app_id = :app",
+            ):
+                await owner.execute(text(statement), {"app": parse_app_name(app.id)})
         while await here.wiring.retention.look():
             pass
     again = follow(app.service, token)

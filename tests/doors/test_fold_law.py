@@ -58,7 +58,11 @@ async def act(here: Inside, kind: Kind, chance: random.Random, room_id: str) -> 
         picked = chance.choice(page.messages)
         seq = picked.message_seq
         row = await wiring.postgres.fetch(
-            "SELECT * FROM events WHERE app_id = $1 AND room = $2 AND seq = $3", here.scope.app, picked.room, seq
+            [here.scope.app],
+            "SELECT * FROM events WHERE app_id = $1 AND room = $2 AND seq = $3",
+            here.scope.app,
+            picked.room,
+            seq,
         )
         message = write_message_id(wiring.reader.event(row[0]).place)
     doors = (wiring.lanes, wiring.pages, wiring.pepper, server, room)

@@ -2,9 +2,11 @@
 
 import asyncio
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 
+from api.embedded import Servers
 from api.jobs.worker import Worker
 from tenants.accounts import create_tenant
 from tenants.apps import create_app
@@ -13,15 +15,15 @@ from tenants.postgres import Postgres
 from tenants.scope import Scope
 
 LAPSE = text("UPDATE jobs SET claimed_until = now() - interval '1 second' WHERE app_id = :app")
-NONE_OPEN = text("DELETE FROM jobs")
 STEPS = 5
 
 
 @pytest.fixture
-async def scope(postgres: Postgres) -> Scope:
+async def scope(postgres: Postgres, stores: Servers) -> Scope:
     """An app of the test's own, with no open job anywhere."""
-    async with postgres.ground() as connection:
-        await connection.execute(NONE_OPEN)
+    owner = await asyncpg.connect(stores.database_url)
+    await owner.execute("DELETE FROM jobs")
+    await owner.close()
     tenant = await create_tenant(postgres, "T")
     return (await create_app(postgres, tenant.id, "A", "test")).scope
 
@@ -32,7 +34,7 @@ async def new_job(postgres: Postgres, scope: Scope) -> Job:
 
 
 async def lapse(postgres: Postgres, scope: Scope) -> None:
-    async with postgres.ground() as connection:
+    async with postgres.transaction(scope) as connection:
         await connection.execute(LAPSE, {"app": scope.app})
 
 

@@ -15,6 +15,7 @@ from api.tails import keeper
 from api.tails.payload import write_payload
 from tenants.channels import room_channel
 from tenants.errors import Unavailable
+from tenants.roles import Role
 from tests.support.inside import Inside, inside
 
 
@@ -86,7 +87,9 @@ async def test_an_old_database_that_comes_back_is_refused(here: Inside) -> None:
     """A process that has seen an epoch serves no database that has not."""
     epochs = Epochs()
     epochs._tags = {1: 1, 7: 7}
-    connection = await here.wiring.postgres.connect(application="test", statement_timeout_ms=1000, lock_timeout_ms=1000)
+    connection = await here.wiring.postgres.connect(
+        Role.READER, application="test", statement_timeout_ms=1000, lock_timeout_ms=1000
+    )
     with pytest.raises(Unavailable):
         await epochs.check(connection)
     await connection.close()

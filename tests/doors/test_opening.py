@@ -96,7 +96,7 @@ async def test_a_resumed_reader_of_a_room_that_nobody_has_open_misses_nothing(
         read = await snapshot(self, *place)
         if is_here and step == STEPS[2]:
             await there.say("r", "racing", "ann", key="once")
-            await here.wiring.postgres.fetch("SELECT pg_sleep(0.05)")  # time for the publication to arrive
+            await here.wiring.postgres.fetch([], "SELECT pg_sleep(0.05)")  # time for the publication to arrive
         return read
 
     monkeypatch.setattr(Reader, "snapshot", racing)

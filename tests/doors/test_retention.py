@@ -28,7 +28,7 @@ async def here(environment: dict[str, str]) -> AsyncIterator[Inside]:
 async def aged(here: Inside, room: RoomNumber, seq: int, *, by_app: bool = False) -> None:
     """Have everything up to a seq be a day old, and an hour be what is kept."""
     values = {"app": here.scope.app, "room": room}
-    async with here.wiring.postgres.transaction(here.scope) as connection:
+    async with here.as_owner() as connection:
         await connection.execute(OLD, values | {"seq": seq})
         if by_app:
             await connection.execute(APP, {"app": here.scope.app})
@@ -42,7 +42,7 @@ async def purged(here: Inside) -> None:
 
 
 async def seqs(here: Inside, room: RoomNumber) -> list[int]:
-    return [row["seq"] for row in await here.wiring.postgres.fetch(ROWS, here.scope.app, room)]
+    return [row["seq"] for row in await here.wiring.postgres.fetch([here.scope.app], ROWS, here.scope.app, room)]
 
 
 async def talk(here: Inside, room: str, count: int) -> list[Event]:
@@ -173,7 +173,7 @@ async def test_rooms_of_apps_that_keep_everything_are_left_alone(here: Inside) -
     """Without a retention nothing goes, however old it is."""
     room = await here.room("r", "ann")
     await talk(here, "r", 3)
-    async with here.wiring.postgres.transaction(here.scope) as connection:
+    async with here.as_owner() as connection:
         await connection.execute(OLD, {"app": here.scope.app, "room": room, "seq": 5})
     await purged(here)
     assert await seqs(here, room) == [1, 2, 3, 4, 5]

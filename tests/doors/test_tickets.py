@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import text as sql
 
 from tenants import tickets as ground
 from tenants.tickets import Origin, Ticket, Tickets
@@ -15,6 +16,12 @@ from tests.support.inside import Inside, inside
 async def here(environment: dict[str, str]) -> AsyncIterator[Inside]:
     async with inside(environment) as opened:
         yield opened
+
+
+AGE = sql("UPDATE tickets SET used_at = now() - make_interval(secs => CAST(:seconds AS int)) WHERE ticket_hash = :hash")
+END = sql("UPDATE tickets SET ends_at = now() WHERE ticket_hash = :hash")
+LEFT = sql("SELECT ticket_hash FROM tickets")
+WHOLE = sql("SELECT t::text FROM tickets t")
 
 
 async def issue(here: Inside) -> tuple[str, Ticket]:
@@ -29,9 +36,8 @@ async def issue(here: Inside) -> tuple[str, Ticket]:
 
 
 async def age(here: Inside, seconds: int, used: Ticket) -> None:
-    await here.wiring.postgres.fetch(
-        "UPDATE tickets SET used_at = now() - make_interval(secs => $1) WHERE ticket_hash = $2", seconds, used.digest
-    )
+    async with here.wiring.postgres.transaction(here.scope) as connection:
+        await connection.execute(AGE, {"seconds": seconds, "hash": used.digest})
 
 
 async def test_a_ticket_whose_stream_is_open_is_in_use(here: Inside) -> None:
@@ -62,7 +68,9 @@ async def test_no_end_of_a_stream_is_forgotten_while_postgresql_is_away(
     tickets.hold(used)
     tickets.release(used)
     await age(here, 59, used)
-    monkeypatch.setattr(ground, "TOUCH", ground.text("SELECT pg_terminate_backend(pg_backend_pid())"))
+    monkeypatch.setattr(
+        ground, "TOUCH", ground.text("SELECT set_config('role', 'none', true), pg_terminate_backend(pg_backend_pid())")
+    )
     with pytest.raises(ground.Unavailable):
         await tickets.touch()
     monkeypatch.undo()
@@ -97,10 +105,12 @@ async def test_dead_tickets_are_swept_and_others_are_not(here: Inside) -> None:
     _, ended = await issue(here)
     await age(here, 601, old)
     await age(here, 61, recent)
-    await postgres.fetch("UPDATE tickets SET ends_at = now() WHERE ticket_hash = $1", ended.digest)
+    async with postgres.transaction(here.scope) as connection:
+        await connection.execute(END, {"hash": ended.digest})
     await tickets.sweep()
-    rows = await postgres.fetch("SELECT ticket_hash FROM tickets WHERE app_id = $1", here.scope.app)
-    assert [row["ticket_hash"] for row in rows] == [recent.digest]
+    async with postgres.transaction(here.scope) as connection:
+        left = (await connection.execute(LEFT)).scalars().all()
+    assert left == [recent.digest]
 
 
 async def test_what_is_revoked_while_a_ticket_is_looked_at_is_seen(
@@ -110,16 +120,16 @@ async def test_what_is_revoked_while_a_ticket_is_looked_at_is_seen(
     tickets = here.wiring.tickets
     text, used = await issue(here)
     looks = 0
-    ground_ = here.wiring.postgres.ground
+    transaction = here.wiring.postgres.transaction
 
     def revoking_at_first(*arguments: object) -> object:
         nonlocal looks
         looks += 1
         if looks == 1:
             tickets.note_revocation()
-        return ground_(*arguments)  # type: ignore[arg-type]
+        return transaction(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(type(here.wiring.postgres), "ground", lambda _: revoking_at_first())
+    monkeypatch.setattr(type(here.wiring.postgres), "transaction", lambda _, app: revoking_at_first(app))
     assert await tickets.use(text) == used
     assert looks == 2
 
@@ -127,8 +137,9 @@ async def test_what_is_revoked_while_a_ticket_is_looked_at_is_seen(
 async def test_tickets_stand_nowhere_in_the_database(here: Inside) -> None:
     """Only a keyed hash does, which a copy of the database cannot be read back from."""
     text, used = await issue(here)
-    rows = await here.wiring.postgres.fetch("SELECT t::text AS row FROM tickets t WHERE app_id = $1", here.scope.app)
+    async with here.wiring.postgres.transaction(here.scope) as connection:
+        rows = (await connection.execute(WHOLE)).scalars().all()
     assert len(rows) == 1
-    assert text not in rows[0]["row"]
-    assert text[11:] not in rows[0]["row"]
+    assert text not in rows[0]
+    assert text[11:] not in rows[0]
     assert used.digest == here.wiring.pepper.secret_hash(text)

@@ -8,6 +8,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import NullPool
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
 from api.ids import Place, RoomId, RoomNumber
 from api.log.answers import Written
 from api.log.create import NewRoom, create_room
@@ -47,6 +50,14 @@ class Inside:
         async with self.wiring.postgres.transaction(self.scope) as connection:
             await connection.execute(MAKE_USER, values)
         return await find_user(self.wiring.postgres, self.scope, UserId(name))
+
+    @contextlib.asynccontextmanager
+    async def as_owner(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction of the schema's owner, for what the service itself may not do."""
+        url = "postgresql+asyncpg://" + self.wiring.settings.database_url.split("://", 1)[1]
+        engine = create_async_engine(url, poolclass=NullPool)
+        async with engine.begin() as connection:
+            yield connection
 
     async def caller(self, name: str) -> Caller:
         return Caller(self.scope, user=await self.user(name))

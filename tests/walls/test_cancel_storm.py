@@ -85,7 +85,7 @@ async def test_a_cancelled_read_gives_its_answer_to_nobody_else(behind: tuple[st
     async with Postgres.open(behind[0]) as postgres:
 
         async def read(number: int) -> int:
-            return int((await postgres.fetch("SELECT $1::int AS number", number))[0]["number"])
+            return int((await postgres.fetch([], "SELECT $1::int AS number", number))[0]["number"])
 
         answered, cancelled = await storm(read)
     assert answered > CALLS / 10
