@@ -124,11 +124,16 @@ class Postgres:
             async with self._pools.calls.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
                 return await connection.fetch(statement, *arguments)
 
-    async def survey(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:  # noqa: ANN401 - what asyncpg takes
+    async def survey(
+        self,
+        role: Role,
+        statement: str,
+        *arguments: Any,  # noqa: ANN401 - what asyncpg takes
+    ) -> list[asyncpg.Record]:
         """Read across all apps, now and then and for upkeep; what is done about it is done inside a scope again."""
         with away_is_unavailable():
             connection = await self.connect(
-                Role.READER, application="roomlog-survey", statement_timeout_ms=5000, lock_timeout_ms=2000
+                role, application="roomlog-survey", statement_timeout_ms=5000, lock_timeout_ms=2000
             )
             try:
                 return await connection.fetch(statement, *arguments, timeout=READ_TIMEOUT_S)

@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tenants.errors import Unavailable
 from tenants.postgres import Postgres
+from tenants.roles import Role
 
 EVERY_S = 30.0
 EVENTS = 2_000
@@ -50,7 +51,7 @@ class Retention:
 
     async def look(self) -> int:
         """Move the floors of up to 100 rooms that are due by up to 2,000 events each; gives how many rooms were."""
-        due = await self._postgres.survey(DUE, ROOMS)
+        due = await self._postgres.survey(Role.READER, DUE, ROOMS)
         for row in due:
             values = {"app": row["app_id"], "room": row["room"], "before": row["before"], "events": EVENTS}
             async with self._postgres.transaction(row["app_id"]) as connection:

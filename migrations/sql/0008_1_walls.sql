@@ -37,6 +37,14 @@ BEGIN
                    current_schema());
 END $$;
 
+-- How old other sessions' transactions are is shown to readers of statistics alone; without it that figure stays 0.
+DO $$
+BEGIN
+    GRANT pg_read_all_stats TO roomlog_audit;
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE NOTICE 'An administrator may GRANT pg_read_all_stats TO roomlog_audit';
+END $$;
+
 -- Walls a table in by its app_id, or its tenant_id if it has none: roomlog_rls sees and writes only rows in the
 -- transaction's scope, and none without one. A hot table is read by roomlog_reader too, and is written by functions alone;
 -- on all others even the owner is bound, and with him the functions that have his rights.
