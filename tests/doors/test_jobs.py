@@ -6,26 +6,27 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from api.embedded import Servers
 from api.jobs.worker import Worker
 from tenants.accounts import create_tenant
 from tenants.apps import create_app
 from tenants.jobs import Job, Step, claim_job, get_job, insert_job
 from tenants.postgres import Postgres
 from tenants.scope import Scope
+from tenants.sealing import MasterKeys
 
 LAPSE = text("UPDATE jobs SET claimed_until = now() - interval '1 second' WHERE app_id = :app")
 STEPS = 5
 
 
 @pytest.fixture
-async def scope(postgres: Postgres, stores: Servers) -> Scope:
+async def scope(postgres: Postgres, environment: dict[str, str]) -> Scope:
     """An app of the test's own, with no open job anywhere."""
-    owner = await asyncpg.connect(stores.database_url)
+    owner = await asyncpg.connect(environment["DATABASE_URL"])
     await owner.execute("DELETE FROM jobs")
     await owner.close()
+    master_keys = MasterKeys.parse(environment["ROOMLOG_MASTER_KEYS"])
     tenant = await create_tenant(postgres, "T")
-    return (await create_app(postgres, tenant.id, "A", "test")).scope
+    return (await create_app(postgres, master_keys, tenant.id, "A", "test")).scope
 
 
 async def new_job(postgres: Postgres, scope: Scope) -> Job:
