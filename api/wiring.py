@@ -197,9 +197,14 @@ def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
             policies.forget(AppId(control.app))
         connections.obey(control)
 
+    def on_amnesia() -> None:
+        authority.forget_all()
+        policies.forget_all()
+        connections.end_all()
+
     listener = Listener(pubsub.address, on_payload, on_gap)
     keeper = Keeper(reader, epochs, listener)
-    audit = Audit(postgres, epochs, keeper, listener, probe, on_control)
+    audit = Audit(postgres, epochs, keeper, listener, probe, on_control, on_amnesia)
     doors = Doors(reader)
     connections = Connections(audit)
     around = Surroundings(

@@ -79,6 +79,11 @@ class Policies:
         self._forgettings += 1
         self._remembered.pop(app, None)
 
+    def forget_all(self) -> None:
+        """Drop everything: changes may have been missed."""
+        self._forgettings += 1
+        self._remembered.clear()
+
     async def _read(self, app: AppId) -> Policy | None:
         rows = await self._postgres.fetch([app], FIND, app)
         if not rows:

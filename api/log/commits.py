@@ -27,6 +27,8 @@ SELECT look.snapshot, c.apps, c.rooms, c.heads, c.control
     ON c.xid >= pg_snapshot_xmax($1::text::pg_snapshot)
     OR c.xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot)))
 """
+# What a reader that begins anew may have missed: all that still stands here, for a control may be taken twice.
+CONTROLS = "SELECT control FROM commits WHERE control IS NOT NULL ORDER BY xid"
 # Nothing older than the xmin of a look taken long enough ago can still be new to anybody.
 TRIM = "SELECT trim_commits_v1($1::text::xid8)"
 
@@ -51,6 +53,10 @@ class CommitReader:
     async def baseline(self) -> None:
         """Start from now. Heads must be verified *after* this: what commits in between is then seen twice, not never."""
         self._snapshot = await self._connection.fetchval(NOW)
+
+    async def controls(self) -> list[str]:
+        """Give the control rows of at least the last 120 s, oldest first."""
+        return [row["control"] for row in await self._connection.fetch(CONTROLS)]
 
     async def look(self) -> Visible:
         """Give what became visible since the last look or the baseline."""

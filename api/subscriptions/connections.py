@@ -123,6 +123,11 @@ class Connections:
                 case _:
                     connection.cut(CloseCode.REVOKED)
 
+    def end_all(self) -> None:
+        """Have everybody come again and show their credentials: revocations may have been missed."""
+        for connection in list(self._open):
+            connection.close(CloseCode.RESTART)
+
     def _set_end(self, connection: Connection, who: Credentialed) -> None:
         connection.expires_at = connection.warn_at = None
         if who.expires_at is not None:

@@ -15,7 +15,7 @@ import structlog
 
 from api.fanout.listener import Listener
 from api.fanout.probe import Probe
-from api.log.commits import MAX_PAUSE_S, CommitReader
+from api.log.commits import KEEP_S, MAX_PAUSE_S, CommitReader
 from api.log.epochs import Epochs
 from api.tails.health import Mode, Signs, interval_s, is_stale, mode
 from api.tails.keeper import Keeper
@@ -41,14 +41,19 @@ class Audit:
         listener: Listener,
         probe: Probe,
         on_control: Callable[[str], None],
+        on_amnesia: Callable[[], None],
     ) -> None:
-        """Hand control rows, which travel in `commits` too, to `on_control`."""
+        """Hand control rows, which travel in `commits` too, to `on_control`, some of them twice.
+
+        `on_amnesia` is called when rows may have been missed for good: nothing that was verified before holds then.
+        """
         self._postgres = postgres
         self._epochs = epochs
         self._keeper = keeper
         self._listener = listener
         self._probe = probe
         self._on_control = on_control
+        self._on_amnesia = on_amnesia
         self._looked_at = float("-inf")
         self._hurry = asyncio.Event()
         self.looks = 0
@@ -112,6 +117,11 @@ class Audit:
         began = asyncio.get_running_loop().time()
         async with asyncio.timeout(LOOK_TIMEOUT_S):
             await commits.baseline()
+            if began - self._looked_at > KEEP_S:
+                # What has been revoked meanwhile cannot be told any more.
+                self._on_amnesia()
+            for control in await commits.controls():
+                self._on_control(control)
             await self._keeper.verify()
         self._looked_at = began
 
