@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import text
 
 from api.log import commits
 from api.tails import audit
@@ -22,11 +23,8 @@ async def here(environment: dict[str, str]) -> AsyncIterator[Inside]:
 async def cut(here: Inside) -> None:
     """End the audit's connection; it opens another, and begins anew."""
     looks = here.wiring.audit.looks
-    connection = await here.wiring.postgres.connect(
-        application="test", statement_timeout_ms=3_000, lock_timeout_ms=3_000
-    )
-    await connection.execute(TERMINATE)
-    await connection.close()
+    async with here.as_owner() as connection:
+        await connection.execute(text(TERMINATE))
     async with asyncio.timeout(10):
         while here.wiring.audit.looks <= looks + 1:
             await asyncio.sleep(0.01)
@@ -35,11 +33,12 @@ async def cut(here: Inside) -> None:
 async def test_controls_of_a_lost_connection_are_read_again(here: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key that was revoked between two looks of which the second never came is forgotten all the same."""
     wiring = here.wiring
-    key, text = await create_key(wiring.postgres, wiring.pepper, here.scope.app, "k")
-    await wiring.authority.authenticate(text)
+    key, spelt = await create_key(wiring.postgres, wiring.pepper, here.scope.app, "k")
+    await wiring.authority.authenticate(spelt)
     blind = asyncio.Event()
 
-    async def look(_: commits.CommitReader) -> commits.Visible:
+    async def look(reader: commits.CommitReader) -> commits.Visible:
+        await reader._connection.fetch("SELECT 1")
         blind.set()
         return commits.Visible(heads=[], controls=[])
 
@@ -49,18 +48,18 @@ async def test_controls_of_a_lost_connection_are_read_again(here: Inside, monkey
         async with asyncio.timeout(5):
             await blind.wait()
         await revoke_key(wiring.postgres, here.scope.app, key.number)
-        assert (await wiring.authority.authenticate(text)).caller.key == key.number
-    await cut(here)
+        assert (await wiring.authority.authenticate(spelt)).caller.key == key.number
+        await cut(here)
     with pytest.raises(Exception, match="valid API key"):
-        await wiring.authority.authenticate(text)
+        await wiring.authority.authenticate(spelt)
 
 
 async def test_after_too_long_everybody_comes_again(here: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once control rows may be gone for good, nothing that was verified holds: connections end, and may resume."""
     monkeypatch.setattr(audit, "KEEP_S", -1.0)
     wiring = here.wiring
-    _, text = await create_key(wiring.postgres, wiring.pepper, here.scope.app, "k")
-    who = await wiring.authority.authenticate(text)
+    _, spelt = await create_key(wiring.postgres, wiring.pepper, here.scope.app, "k")
+    who = await wiring.authority.authenticate(spelt)
     async with here.reading() as reading:
         wiring.connections.add(reading.connection, who)
         await cut(here)
