@@ -235,7 +235,9 @@ async def _check_publications(client: Redis, found: _Findings) -> None:
             while (await listening.get_message(timeout=TIMEOUT_S) or {}).get("type") != "message":
                 pass
     except NoPermissionError as error:
-        found.fail("redis publications", f"This user may not publish and subscribe: {error}. See deploy/redis.acl.")
+        found.fail(
+            "redis publications", f"This user may not publish and subscribe: {error}. It needs both on channels rl1:*."
+        )
     except TimeoutError:
         found.fail("redis publications", "What is published does not come back. Does the address lead to one server?")
     else:

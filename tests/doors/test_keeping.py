@@ -13,6 +13,7 @@ from api.subscriptions.connections import Connections
 from api.subscriptions.frames import CloseCode
 from api.tails import keeper
 from api.tails.payload import write_payload
+from tenants.authority import Credentialed
 from tenants.channels import room_channel
 from tenants.errors import Unavailable
 from tenants.roles import Role
@@ -88,7 +89,7 @@ async def test_an_old_database_that_comes_back_is_refused(here: Inside) -> None:
     epochs = Epochs()
     epochs._tags = {1: 1, 7: 7}
     connection = await here.wiring.postgres.connect(
-        Role.READER, application="test", statement_timeout_ms=1000, lock_timeout_ms=1000
+        Role.AUDIT, application="test", statement_timeout_ms=1000, lock_timeout_ms=1000
     )
     with pytest.raises(Unavailable):
         await epochs.check(connection)
@@ -100,7 +101,7 @@ async def test_a_quiet_socket_hears_a_heartbeat(here: Inside, monkeypatch: pytes
     """Where nothing else is sent, a heartbeat is."""
     monkeypatch.setattr(registry, "HEARTBEAT_S", 0.1)
     async with here.reading() as reading:
-        here.wiring.connections.add(reading.connection, None)
+        here.wiring.connections.add(reading.connection, Credentialed(reading.connection.caller, None))
         await reading.until(lambda: len(reading.of_type("heartbeat")) >= 2)
         here.wiring.connections.remove(reading.connection)
 
@@ -119,7 +120,7 @@ async def test_a_client_that_reads_nothing_is_closed_and_nobody_waits_for_it(
 
     connection = Connection(here.wiring.around, here.server, never)
     writer = asyncio.create_task(connection.write())
-    here.wiring.connections.add(connection, None)
+    here.wiring.connections.add(connection, Credentialed(connection.caller, None))
     async with here.reading() as healthy:
         await healthy.open("r")
         connection.say("{}")
@@ -160,7 +161,7 @@ async def test_connections_are_counted_and_drained(here: Inside) -> None:
     """Every client is asked to move within the time; who stays is closed with the code for a restart."""
     connections = Connections(here.wiring.audit)
     async with here.reading() as reading:
-        connections.add(reading.connection, None)
+        connections.add(reading.connection, Credentialed(reading.connection.caller, None))
         assert len(connections) == 1
         await connections.drain(0.2)
         assert reading.connection.close_code is CloseCode.RESTART

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from api.edge.failures import Failures
 from api.errors import BadRequest
 from api.subscriptions import connections as registry
 from api.subscriptions import poll
@@ -32,7 +33,14 @@ class Client:
     def __init__(self, here: Inside) -> None:
         wiring = here.wiring
         admission = Admission(
-            wiring.authority, wiring.tickets, wiring.policies, wiring.postgres, wiring.connections, wiring.pulse
+            wiring.authority,
+            wiring.tickets,
+            wiring.policies,
+            wiring.postgres,
+            wiring.connections,
+            wiring.pulse,
+            Failures(wiring.authority, wiring.limits, wiring.settings.max_failures),
+            wiring.budgets,
         )
         shared = (wiring.around, wiring.connections, admission)
         self.shells = {"subscribe": StreamShell(*shared, wiring.tickets), "events": PollShell(*shared)}
