@@ -199,7 +199,8 @@ def test_the_service_refuses_a_schema_that_it_does_not_know(stores: Servers) -> 
         await connection.close()
         future = await asyncpg.connect(stores.database_url.replace("/postgres?", "/future?"))
         await future.execute(
-            "CREATE TABLE alembic_version (version_num text); INSERT INTO alembic_version VALUES ('9999')"
+            "CREATE TABLE alembic_version (version_num text); INSERT INTO alembic_version VALUES ('9999');"
+            "GRANT SELECT ON alembic_version TO roomlog_ground"
         )
         await future.close()
 
