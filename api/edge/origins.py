@@ -3,14 +3,17 @@
 Nothing here reads or grants cookies: what a page may do, it does with a credential that it was given.
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+import msgspec
+
 from api.edge.limits import HEADERS as LIMIT_HEADERS
-from api.edge.problems import REQUEST_ID_HEADER, new_request_id
+from api.edge.problems import PROBLEM_TYPE, REQUEST_ID_HEADER, new_request_id, problem, problem_headers
 from api.errors import OriginNotAllowed
-from tenants.errors import Unauthenticated
+from tenants.errors import Unauthenticated, Unavailable
 from tenants.ids import AppId
 from tenants.policies import Policies
 
@@ -68,15 +71,32 @@ class Origins:
         state = scope.setdefault("state", {})
         request_id = state["request_id"] = new_request_id()
 
+        is_started = False
+
         async def send_on(message: ASGIMessage) -> None:
+            nonlocal is_started
             if message["type"] == "http.response.start":
+                is_started = True
                 allowed = None if state.get(REFUSED) else origin
                 given, is_secure = message["headers"], scope["scheme"] == "https"
                 told = state.get(LIMIT_HEADERS, ())
                 message["headers"] = [*given, *told, *_headers(given, allowed, request_id, is_secure=is_secure)]
             await send(message)
 
-        await self._service(scope, receive, send_on)
+        try:
+            await self._service(scope, receive, send_on)
+        except asyncio.CancelledError:
+            # The process ends with this under way; the server beneath would say 500, in plain text.
+            if not is_started:
+                await _cut_off(request_id, send_on)
+            raise
+
+
+async def _cut_off(request_id: str, send: ASGISend) -> None:
+    error = Unavailable()
+    headers = [(b"content-type", PROBLEM_TYPE.encode()), *problem_headers(error)]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": msgspec.json.encode(problem(error, request_id))})
 
 
 def _headers(

@@ -16,7 +16,7 @@ from tests.support.inside import inside
 from tests.support.processes import Service, running_service
 from tests.support.world import App, World
 
-AWAY_S = 20.0
+AWAY_S = 60.0
 NEWCOMER = {"role": "member", "history": "from_join"}
 
 
@@ -31,10 +31,10 @@ async def come_back(follower: Follower, room: str) -> None:
             try:
                 await follower.open(room, follower.cursor)
             except Lost:
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.2)
             except Refused as refused:
                 assert refused.status == 503, refused
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.2)
             else:
                 return
 
