@@ -103,11 +103,13 @@ class Raw:
         return first & 0x0F, await self.reader.readexactly(size)
 
     async def hear_json(self, wait_s: float = WAIT_S) -> dict[str, Any]:
-        """Read frames up to the next text that is no heartbeat."""
+        """Read frames up to the next text that is no heartbeat, answering pings."""
         async with asyncio.timeout(wait_s):
             while True:
                 opcode, payload = await self.hear()
                 assert opcode != CLOSE, payload
+                if opcode == PING:
+                    await self.send(frame(payload, PONG))
                 if opcode == TEXT and b'"heartbeat"' not in payload[:20]:
                     return dict(json.loads(payload))
 

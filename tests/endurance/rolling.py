@@ -71,7 +71,13 @@ class Follower:
             try:
                 while moving is None or not moving.done():
                     reading = asyncio.create_task(raw.hear_json(3_600))
-                    await asyncio.wait({reading, *([moving] if moving else [])}, return_when=asyncio.FIRST_COMPLETED)
+                    try:
+                        await asyncio.wait(
+                            {reading, *([moving] if moving else [])}, return_when=asyncio.FIRST_COMPLETED
+                        )
+                    except asyncio.CancelledError:
+                        reading.cancel()
+                        raise
                     if not reading.done():
                         # What it was about to bring is brought by the new socket.
                         reading.cancel()
