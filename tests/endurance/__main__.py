@@ -80,7 +80,7 @@ async def idle(service: Service, sockets: int) -> int:
 
 async def rolling(services: list[Service], sockets: int, drain_s: float) -> int:
     async with httpx2.AsyncClient(base_url=services[0].url, timeout=30) as http:
-        app = await new_app(services[0], http)
+        app = await new_app(services[0], http, limits={"user_connections": sockets * 2})
         roll = await roll_over(services, app, sockets=sockets, drain_delay_s=DRAIN_DELAY_S)
     peak = roll.peak_over_average(drain_s * SPREAD)
     print(curve(roll, drain_s))

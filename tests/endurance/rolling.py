@@ -161,8 +161,13 @@ async def load(app: App, port: int, sockets: int, roll: Roll) -> AsyncIterator[l
 
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as http:
         following = [asyncio.create_task(follower.run()) for follower in followers]
-        for follower in followers:
-            await asyncio.wait_for(follower.opened.wait(), GIVE_UP_S)
+        opening = asyncio.gather(*(follower.opened.wait() for follower in followers))
+        async with asyncio.timeout(GIVE_UP_S):
+            await asyncio.wait([opening, *following], return_when=asyncio.FIRST_COMPLETED)
+        for task in following:
+            # What ended a follower is the reason why not all have opened.
+            assert not task.done(), task.exception()
+        await opening
         talking = [asyncio.create_task(talk(http, number)) for number in range(ROOMS)]
         try:
             yield followers
