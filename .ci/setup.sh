@@ -1,5 +1,8 @@
 # Shell functions that put a virtual environment in order; sourced by ./dev and ./test.
 
+# Tests start hundreds of processes; where an image forbids bytecode, each would compile every library anew, for seconds.
+unset PYTHONDONTWRITEBYTECODE
+
 # setup LOCK FOLDER: installs what LOCK lists into FOLDER, unless just that has been done before.
 setup() {
     lock=$1 folder=$2
@@ -8,7 +11,7 @@ setup() {
     echo "Installing what $lock lists into $folder …" >&2
     if command -v uv >/dev/null 2>&1; then
         [ -x "$folder/bin/python" ] || uv venv -q --python '>=3.11' "$folder"
-        uv pip install -q --python "$folder" --require-hashes -r "$lock"
+        uv pip install -q --compile-bytecode --python "$folder" --require-hashes -r "$lock"
     else
         python=$(find_python)
         if [ ! -x "$folder/bin/pip" ]; then

@@ -12,9 +12,10 @@ from litestar.di import Provide
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.cursors.routes import ROUTES as CURSORS
+from api.document.routes import ROUTES as DOCUMENT
 from api.durations import Durations
 from api.edge import health
-from api.edge.auth import provide_caller, provide_key
+from api.edge.auth import provide_caller, provide_if_match, provide_key
 from api.edge.failures import Failures
 from api.edge.health import Readiness, Ready, Status
 from api.edge.origins import ASGIService, Origins
@@ -42,7 +43,8 @@ from api.users.routes import ROUTES as USERS
 from api.wiring import Wiring
 from tenants.schema import KNOWN_REVISIONS
 
-NOUNS = [*TOKENS, *KEYS, *USERS, *ROOMS, *MEMBERS, *MESSAGES, *CURSORS, *LIMITS, *JOBS]
+ROUTES = [*STREAMS, *TOKENS, *KEYS, *USERS, *ROOMS, *MEMBERS, *MESSAGES, *CURSORS, *LIMITS, *JOBS, *DOCUMENT]
+"""All that the public service answers, but for the upgrade to a WebSocket."""
 
 
 def build_service(wiring: Wiring) -> ASGIApp:
@@ -66,10 +68,11 @@ def build_service(wiring: Wiring) -> ASGIApp:
         await sockets(scope, receive, send)
 
     service = Litestar(
-        [connect, *STREAMS, *NOUNS],
+        [connect, *ROUTES],
         dependencies={
             "caller": Provide(provide_caller),
             "key": Provide(provide_key),
+            "if_match": Provide(provide_if_match),
             "member_doors": Provide(provide_member_doors),
             "authority": _given(wiring.authority),
             "policies": _given(wiring.policies),

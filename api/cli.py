@@ -7,20 +7,23 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from api.asgi import ROUTES
 from api.check import run_check
 from api.dev import DevFailed, DevOptions, run_dev
+from api.document.build import build_document
+from api.document.realtime import build_realtime
 from api.embedded import NoServer
-from api.errors import catalogue
 from api.migrate import MigrateFailed, migrate
 from api.operator.commands import add_verbs
 from api.serve import PortTaken, serve
 from api.settings import BadSettings, MigrateSettings, Settings
+from api.shipped import shipped
 from api.telemetry import set_up_logs
 from tenants.errors import ServiceError
 from tenants.postgres import RolesMissing
 from tenants.schema import SchemaMismatch
 
-MIGRATIONS = Path("migrations")
+MIGRATIONS = shipped("migrations")
 EXPECTED = (
     *(BadSettings, SchemaMismatch, RolesMissing, MigrateFailed),
     *(PortTaken, NoServer, DevFailed, FileNotFoundError),
@@ -69,8 +72,13 @@ def _parser() -> argparse.ArgumentParser:
     checking.add_argument("--json", action="store_true", help="print JSON")
     checking.set_defaults(run=_check)
 
-    errors = verbs.add_parser("errors", help="print every code that a client may meet, as openapi/errors.json")
-    errors.set_defaults(run=_errors)
+    document = verbs.add_parser("openapi", help="print the API's OpenAPI document, as openapi/openapi.json")
+    document.set_defaults(run=_openapi)
+
+    realtime = verbs.add_parser(
+        "asyncapi", help="print the realtime protocol's AsyncAPI document, as openapi/asyncapi.json"
+    )
+    realtime.set_defaults(run=_asyncapi)
 
     add_verbs(verbs, lambda: Settings.read(os.environ))
     return parser
@@ -101,6 +109,11 @@ def _check(options: argparse.Namespace) -> int:
     return run_check(os.environ, as_json=options.json)
 
 
-def _errors(_: argparse.Namespace) -> int:
-    print(json.dumps(catalogue(), indent=2))  # noqa: T201
+def _openapi(_: argparse.Namespace) -> int:
+    print(json.dumps(build_document(ROUTES), indent=2, ensure_ascii=False))  # noqa: T201
+    return 0
+
+
+def _asyncapi(_: argparse.Namespace) -> int:
+    print(json.dumps(build_realtime(), indent=2, ensure_ascii=False))  # noqa: T201
     return 0

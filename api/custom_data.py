@@ -1,6 +1,6 @@
 """Custom data: JSON objects of the customer's own, checked at the edge, then stored and shown as they came."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -11,6 +11,19 @@ MAX_DEPTH = 32
 EMPTY = msgspec.Raw(b"{}")
 ABSENT = msgspec.Raw()
 """Stands where a change does not mention custom data: a `Raw` cannot be in a union with None."""
+
+CustomData = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object", "additionalProperties": True})]
+"""A JSON object of the customer's own: at most 8 KiB, 32 levels."""
+
+
+def empty() -> msgspec.Raw:
+    """Give what stands for data that a new thing is made without."""
+    return EMPTY
+
+
+def absent() -> msgspec.Raw:
+    """Give what stands for data that a change does not mention."""
+    return ABSENT
 
 
 def changed_text(raw: msgspec.Raw, pointer: str) -> str | None:

@@ -19,6 +19,7 @@ from api.embedded import servers
 from api.migrate import migrate
 from api.serve import check_port, die_with_parent
 from api.settings import kept_master_key, kept_secret
+from api.shipped import own_command
 
 START_TIMEOUT_S = 30.0
 REQUEST_TIMEOUT_S = 5.0
@@ -51,6 +52,7 @@ class Demo:
     api_key: str
     app_id: str
     room_id: str
+    redis_url: str
     users: list[dict[str, str]]
 
 
@@ -80,7 +82,7 @@ def run_dev(options: DevOptions, environ: dict[str, str]) -> int:
             "ROOMLOG_DRAIN_DELAY_S": environ.get("ROOMLOG_DRAIN_DELAY_S", "0"),
             "ROOMLOG_LOG_LEVEL": environ.get("ROOMLOG_LOG_LEVEL", "warning"),
         }
-        service = subprocess.Popen([sys.executable, "-m", "api", "serve"], env=environ, preexec_fn=die_with_parent)
+        service = subprocess.Popen(own_command("serve"), env=environ, preexec_fn=die_with_parent)
 
         def stop(_signal: int, _frame: FrameType | None) -> None:
             service.send_signal(signal.SIGTERM)
@@ -91,7 +93,7 @@ def run_dev(options: DevOptions, environ: dict[str, str]) -> int:
             url = f"http://127.0.0.1:{options.port}"
             internal_url = f"http://127.0.0.1:{internal_port}"
             _await_ready(service, internal_url)
-            demo = _seed(options.data, url, internal_url, environ["ROOMLOG_OPERATOR_TOKEN"])
+            demo = _seed(options.data, url, internal_url, environ)
             _write(options.data / "dev.json", demo)
             print(_greeting(demo, options.data), flush=True)  # noqa: T201 - what the command is for
             return service.wait()
@@ -115,13 +117,13 @@ def _await_ready(service: "subprocess.Popen[bytes]", internal_url: str) -> None:
     raise DevFailed(f"The service was not ready within {START_TIMEOUT_S:.0f} s.")
 
 
-def _seed(data: Path, url: str, internal_url: str, operator_token: str) -> Demo:
+def _seed(data: Path, url: str, internal_url: str, environ: dict[str, str]) -> Demo:
     """Make a tenant, app, key, users and room over the service's own REST, or find those of an earlier run."""
     kept = data / "demo.json"
     if kept.exists():
         known = json.loads(kept.read_text())
     else:
-        operator = f"{internal_url}/operator"
+        operator, operator_token = f"{internal_url}/operator", environ["ROOMLOG_OPERATOR_TOKEN"]
         tenant = _post(f"{operator}/tenants", operator_token, {"name": "Demo"})
         wish = {"name": "Demo", "environment": "test"}
         app = _post(f"{operator}/tenants/{tenant['id']}/apps", operator_token, wish)
@@ -135,7 +137,7 @@ def _seed(data: Path, url: str, internal_url: str, operator_token: str) -> Demo:
         token = _post(f"{url}/v1/tokens", api_key, {"user": user, "ttl_s": TOKEN_TTL_S})
         users.append({"id": user, "token": token["token"]})
     _post(f"{url}/v1/rooms", api_key, {"id": ROOM, "name": "General", "members": list(USERS)})
-    return Demo(url, internal_url, api_key, known["app_id"], ROOM, users)
+    return Demo(url, internal_url, api_key, known["app_id"], ROOM, environ["REDIS_URL"], users)
 
 
 def _post(url: str, credential: str, body: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON

@@ -71,7 +71,7 @@ def servers(data: Path, environ: Mapping[str, str], *, durable: bool, start_redi
             _give(sockets, account)
         cluster = _cluster(binaries, folder, account)
         options = [] if durable else ["-c", "fsync=off", "-c", "full_page_writes=off"]
-        (cluster / "postmaster.pid").unlink(missing_ok=True)  # the lock is ours, so it is stale
+        _await_end(cluster / "postmaster.pid")
         postgres: list[Path | str] = [
             *(binaries / "postgres", "-D", cluster, "-k", sockets, "-c", "listen_addresses="),
             *("-c", "max_connections=200", *options),
@@ -284,6 +284,17 @@ def _process(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(STOP_TIMEOUT_S)
+
+
+def _await_end(pid_file: Path) -> None:
+    """Wait for the server of a launcher that was killed: our lock says that it is gone, and its server ends a moment later."""
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        pid = int(pid_file.read_text().splitlines()[0])
+        while time.monotonic() < deadline:
+            os.kill(pid, 0)
+            time.sleep(0.01)
+    pid_file.unlink(missing_ok=True)
 
 
 def _becoming(account: _Account | None, *, leader: bool = False) -> Callable[[], None]:

@@ -173,15 +173,29 @@ class Overloaded(Unavailable):
     title = "Too much is waiting; retry after the stated time with the same idempotency key."
 
 
-def catalogue() -> list[dict[str, object]]:
-    """List every refusal by code: its status, its sentence, and what it means."""
+ROOM_WRITE = (RoomNotFound, NotAMember, NotAllowed, KeyReused, RoomBusy, Overloaded)
+"""What every write to a room's log may be refused with."""
+
+
+def refusals() -> list[type[ServiceError]]:
+    """List every refusal, by code."""
     found: dict[str, type[ServiceError]] = {}
     waiting = [ServiceError]
     while waiting:
         kind = waiting.pop()
         found[kind.code] = kind
         waiting += kind.__subclasses__()
+    return [found[code] for code in sorted(found)]
+
+
+def catalogue() -> list[dict[str, object]]:
+    """Give every refusal as data: its code, its status, its sentence, and what it means."""
     return [
-        {"code": code, "status": kind.status, "title": kind.title, "meaning": " ".join((kind.__doc__ or "").split())}
-        for code, kind in sorted(found.items())
+        {
+            "code": kind.code,
+            "status": kind.status,
+            "title": kind.title,
+            "meaning": " ".join((kind.__doc__ or "").split()),
+        }
+        for kind in refusals()
     ]

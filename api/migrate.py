@@ -31,7 +31,7 @@ def migrate(database_url: str, folder: Path, service: str | None = None) -> None
     try:
         command.upgrade(config, "head")
     except asyncpg.InsufficientPrivilegeError as error:
-        msg = f"{error}. As an administrator of the database run:\n{error.hint}" if error.hint else str(error)
+        msg = f"{_said(error)}. As an administrator of the database run:\n{error.hint}" if error.hint else str(error)
         raise MigrateFailed(msg) from error
     asyncio.run(_admit(database_url, service))
 
@@ -46,16 +46,24 @@ async def _admit(database_url: str, service: str | None) -> None:
             raise MigrateFailed(f"{error}: ROOMLOG_DB_USER must name a user of the database.") from error
         if not missing:
             return
-        grant = f"GRANT {', '.join(missing)} TO {await connection.fetchval('SELECT quote_ident($1)', user)}"
+        name = await connection.fetchval("SELECT quote_ident($1)", user)
+        grant = f"GRANT {', '.join(missing)} TO {name}"
+        # The user has a role's rights only as that role; before version 16 that is said of the user, not of a membership.
         if connection.get_server_version().major >= MEMBERSHIP_SINCE:
-            # The user has a role's rights only as that role.
             grant += " WITH INHERIT FALSE, SET TRUE"
+        elif service is not None:
+            grant = f"ALTER ROLE {name} NOINHERIT; {grant}"
         try:
             await connection.execute(grant)
         except asyncpg.InsufficientPrivilegeError as error:
-            raise MigrateFailed(f"{error}. As an administrator of the database run:\n{grant};") from error
+            raise MigrateFailed(f"{_said(error)}. As an administrator of the database run:\n{grant};") from error
     finally:
         await connection.close()
+
+
+def _said(error: asyncpg.PostgresError) -> str:
+    """Give an error's own sentence, without its details."""
+    return str(error).partition("\n")[0]
 
 
 def run_sql(revision_file: str) -> None:

@@ -1,12 +1,20 @@
 """The syntax of ids that customers choose."""
 
 import re
+from typing import Annotated
+
+import msgspec
 
 from api.errors import BadRequest
 from api.ids import RoomId
 from tenants.ids import UserId
 
 MAX_ID_LENGTH = 128
+PATTERN = "^[A-Za-z0-9_.~:@+-]{1,128}$"
+UserIdText = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": PATTERN})]
+"""A user's id as shapes name it; `user_id` checks it, and says what is wrong with it."""
+RoomIdText = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": PATTERN})]
+"""A room's id likewise, for `room_id`."""
 _ID = re.compile(r"[A-Za-z0-9_.~:@+-]{1,128}", re.ASCII)
 _SENTENCE = f"An id is 1 to {MAX_ID_LENGTH} characters of A-Z a-z 0-9 - _ . ~ : @ +"
 

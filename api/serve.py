@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import replace
 from functools import partial
 from types import FrameType
@@ -24,6 +24,7 @@ from api.asgi import build_internal, build_service
 from api.edge.http_guard import GuardedHttp, Newcomers, sweep_for_ever
 from api.edge.socket_guard import GuardedSocket
 from api.settings import Settings
+from api.shipped import own_command
 from api.subscriptions.frames import MAX_FRAME_BYTES
 from api.wiring import Wiring
 
@@ -35,6 +36,7 @@ MAX_NEWCOMERS = 2_000
 PING_EVERY_S = 20.0
 PING_TIMEOUT_S = 40.0
 """Longer than a client may go without reading (30 s): one that is only slow has its pings behind all that it has to read."""
+STARTED_EVERY_S = 0.01
 STOP_S = 3.0
 """What remains for requests under way once the drain is over."""
 RESTART_AFTER_S = 0.5
@@ -81,15 +83,19 @@ def serve(settings: Settings, environ: dict[str, str]) -> int:
     if settings.workers > 1:
         return _Parent(settings, environ).run()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings))
+        runner.run(_serve(settings, environ))
     return 0
 
 
-async def _serve(settings: Settings) -> None:
-    stop = asyncio.Event()
+async def _serve(settings: Settings, environ: Mapping[str, str]) -> None:
+    stop, hurry = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        (hurry if stop.is_set() else stop).set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, on_signal)
     async with Wiring.open(settings) as wiring:
         public = _Server(_config(build_service(wiring)))
         internal = _Server(_config(build_internal(wiring)))
@@ -107,13 +113,38 @@ async def _serve(settings: Settings) -> None:
                 listeners.create_task(public.serve(sockets=[door]))
                 listeners.create_task(internal.serve(sockets=[back_door]))
                 sweeps = [listeners.create_task(sweep_for_ever(server.server_state)) for server in (public, internal)]
+                while not (public.started and internal.started):  # noqa: ASYNC110 - uvicorn has a flag, and no event
+                    await asyncio.sleep(STARTED_EVERY_S)
+                _tell_systemd(environ, "READY=1")
                 await stop.wait()
                 log.info("draining", connections=len(wiring.connections))
-                await wiring.drain()
+                if WORKER_VARIABLE not in environ:
+                    _tell_systemd(environ, "STOPPING=1")
+                draining = listeners.create_task(wiring.drain())
+                hurrying = listeners.create_task(hurry.wait())
+                await asyncio.wait((draining, hurrying), return_when=asyncio.FIRST_COMPLETED)
+                if not draining.done():
+                    # Told twice: who waits for an answer gets none, and asks again under the same key.
+                    log.warning("drain_cut_short", connections=len(wiring.connections))
+                    public.force_exit = internal.force_exit = True
+                draining.cancel()
+                hurrying.cancel()
                 public.should_exit = internal.should_exit = True
                 for sweep in sweeps:
                     sweep.cancel()
     log.info("stopped")
+
+
+def _tell_systemd(environ: Mapping[str, str], state: str) -> None:
+    """Tell systemd, where it has started us with Type=notify, how far we are."""
+    address = environ.get("NOTIFY_SOCKET")
+    if address is None:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as telling:
+        telling.settimeout(1)
+        # An @ stands for the zero byte of a socket without a file.
+        telling.connect("\0" + address[1:] if address.startswith("@") else address)
+        telling.send(state.encode())
 
 
 def _config(service: ASGIApp) -> uvicorn.Config:
@@ -184,7 +215,7 @@ class _Parent:
     def _start(self, number: int) -> float:
         worker = replace(self._settings, workers=1, internal_port=self._settings.internal_port + number)
         self._workers[number] = subprocess.Popen(
-            [sys.executable, "-m", "api", "serve"],
+            own_command("serve"),
             env=self._environ
             | {
                 "ROOMLOG_WORKERS": "1",

@@ -20,9 +20,11 @@ async def main() -> None:
     """Connect, and run what is missing."""
     url = context.config.get_main_option("sqlalchemy.url") or ""
     engine = create_async_engine("postgresql+asyncpg://" + url.split("://", 1)[1])
-    async with engine.connect() as connection:
-        await connection.run_sync(run)
-    await engine.dispose()
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(run)
+    finally:
+        await engine.dispose()
 
 
 asyncio.run(main())

@@ -20,6 +20,7 @@ from tenants.tokens import MAX_TOKEN_BYTES, verify_token
 REMEMBER_S = 60.0
 REMEMBER_REFUSED_S = 5.0
 MAX_REMEMBERED = 50_000
+MAX_REFUSED = 10_000
 KEY_PREFIX = "rl_"
 
 
@@ -73,6 +74,8 @@ class Authority:
         self._pepper = pepper
         self._master_keys = master_keys
         self._remembered: OrderedDict[bytes, _Remembered] = OrderedDict()
+        # By itself, or who guesses would push out those who are in.
+        self._refused: OrderedDict[bytes, _Remembered] = OrderedDict()
         self._marked: Marked[bytes] = Marked()
         self._under_way: dict[bytes, asyncio.Task[_Remembered]] = {}
         self._forgettings = 0
@@ -83,12 +86,12 @@ class Authority:
             raise Unauthenticated
         digest = hashlib.sha256(credential.encode()).digest()
         loop = asyncio.get_running_loop()
-        known = self._remembered.get(digest)
+        known = self._remembered.get(digest) or self._refused.get(digest)
         if known is None or known.until <= loop.time():
             task = self._under_way.get(digest)
             if task is None:
                 task = self._under_way[digest] = loop.create_task(self._verify(digest, credential))
-                task.add_done_callback(lambda _: self._under_way.pop(digest, None))
+                task.add_done_callback(lambda done: self._looked(digest, done))
             known = await asyncio.shield(task)
         who = known.who
         if who is None or (who.expires_at is not None and who.expires_at <= now().timestamp()):
@@ -96,6 +99,11 @@ class Authority:
         if known.is_suspended:
             raise AppSuspended
         return who
+
+    def _looked(self, digest: bytes, done: "asyncio.Task[_Remembered]") -> None:
+        self._under_way.pop(digest, None)
+        if not done.cancelled():
+            done.exception()  # those who waited have had it; if nobody waited any more, nobody misses it
 
     def remembers(self, credential: str) -> bool:
         """Tell whether a credential was good when it was last looked at, without looking at it."""
@@ -114,6 +122,7 @@ class Authority:
         """Drop everything: control rows may have been missed."""
         self._forgettings += 1
         self._remembered.clear()
+        self._refused.clear()
         self._marked = Marked()
 
     def _drop(self, digest: bytes) -> None:
@@ -131,10 +140,14 @@ class Authority:
             if forgettings == self._forgettings:
                 break
             # Something was revoked while we looked, perhaps this.
-        lifetime_s = REMEMBER_REFUSED_S if who is None else REMEMBER_S
-        known = _Remembered(who, is_suspended, asyncio.get_running_loop().time() + lifetime_s)
+        moment = asyncio.get_running_loop().time()
         self._drop(digest)
-        self._remembered[digest] = known
+        if who is None:
+            known = self._refused[digest] = _Remembered(None, is_suspended, moment + REMEMBER_REFUSED_S)
+            if len(self._refused) > MAX_REFUSED:
+                self._refused.popitem(last=False)
+            return known
+        known = self._remembered[digest] = _Remembered(who, is_suspended, moment + REMEMBER_S)
         self._marked.add(digest, known.marks)
         if len(self._remembered) > MAX_REMEMBERED:
             self._drop(next(iter(self._remembered)))

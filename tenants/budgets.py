@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 import structlog
 
-from tenants.channels import app_limit, user_limit
+from tenants.channels import app_limit, room_limit, user_limit
 from tenants.errors import QuotaExceeded, RateLimited, Unauthenticated
 from tenants.gcra import Rate, Verdict
 from tenants.limits import Limit, Limits
@@ -32,12 +32,14 @@ class Allowed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Allowance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """All limits and quotas of an app; those of users hold for each user by itself."""
+    """All limits and quotas of an app; those of users hold for each user by itself, those of rooms for each room."""
 
     app_requests: Allowed = Allowed(1_000, 2_000)
     user_requests: Allowed = Allowed(50, 200)
     app_sends: Allowed = Allowed(500, 1_000)
     user_sends: Allowed = Allowed(10, 50)
+    room_sends: Allowed = Allowed(100, 500)
+    """Of all users together, and of the app's keys."""
     app_openings: Allowed = Allowed(500, 5_000)
     user_openings: Allowed = Allowed(2, 60)
     app_tokens: Allowed = Allowed(50, 500)
@@ -50,7 +52,7 @@ class Allowance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 class Budget(StrEnum):
-    """What is counted, for an app and for each user's token; an API key takes from its app's budgets only."""
+    """What is counted, for an app, for each user's token and for each room; an API key takes from no user's budget."""
 
     REQUESTS = "requests"
     """Everything asked for by REST."""
@@ -87,8 +89,8 @@ class Budgets:
         self._policies = policies
         self._usage = usage
 
-    async def take(self, caller: Caller, *budgets: Budget) -> Taken:
-        """Take one from each of these budgets of the caller's app and user, or from none.
+    async def take(self, caller: Caller, *budgets: Budget, room: str | None = None) -> Taken:
+        """Take one from each of these budgets of the caller's app and user, and of the room that it is about, or from none.
 
         Raises `Unauthenticated` if the app is gone, `QuotaExceeded` for a send of one that stores too much already, and
         `Unavailable`.
@@ -96,7 +98,7 @@ class Budgets:
         allowance = await self.allowance(caller)
         if Budget.SENDS in budgets and self._usage.stored_bytes(caller.scope) >= allowance.stored_bytes:
             raise QuotaExceeded("stored_bytes")
-        limits = _limits(caller, allowance, budgets)
+        limits = _limits(caller, allowance, budgets, room)
         return Taken(limits, await self._limits.take(limits))
 
     async def check_room(self, caller: Caller, members: int) -> None:
@@ -133,7 +135,7 @@ def read_allowance(text: str) -> Allowance:
         return Allowance()
 
 
-def _limits(caller: Caller, allowance: Allowance, budgets: Sequence[Budget]) -> tuple[Limit, ...]:
+def _limits(caller: Caller, allowance: Allowance, budgets: Sequence[Budget], room: str | None) -> tuple[Limit, ...]:
     app = caller.scope.app
     found: list[Limit] = []
     for budget in budgets:
@@ -143,6 +145,10 @@ def _limits(caller: Caller, allowance: Allowance, budgets: Sequence[Budget]) -> 
         if of_user is not None and caller.user is not None and not caller.is_server:
             name = f"user_{budget}"
             found.append(Limit(name, user_limit(app, caller.user.number, name), _rate(of_user)))
+        of_room: Allowed | None = getattr(allowance, f"room_{budget}", None)
+        if of_room is not None and room is not None:
+            name = f"room_{budget}"
+            found.append(Limit(name, room_limit(app, room, name), _rate(of_room)))
     return tuple(found)
 
 

@@ -1,4 +1,6 @@
-"""Names of Redis channels and keys: built here and nowhere else, from internal numbers and addresses only."""
+"""Names of Redis channels and keys: built here and nowhere else, from internal numbers, digests and addresses only."""
+
+import hashlib
 
 from tenants.ids import AppId, UserNumber
 
@@ -23,6 +25,12 @@ def app_limit(app: AppId, name: str) -> str:
 def user_limit(app: AppId, user: UserNumber, name: str) -> str:
     """Name the bucket of one of a user's limits, in the slot of its app's."""
     return f"{PREFIX}:limit:{{{app:x}}}:{name}:{user:x}"
+
+
+def room_limit(app: AppId, room: str, name: str) -> str:
+    """Name the bucket of one of a room's limits, in the slot of its app's; by the id that its app gives it, digested."""
+    digest = hashlib.blake2b(room.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return f"{PREFIX}:limit:{{{app:x}}}:{name}:{digest}"
 
 
 def address_limit(address: str, name: str) -> str:

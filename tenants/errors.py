@@ -14,7 +14,7 @@ ServiceError
 ├── Unavailable                unavailable
 └── api.errors                 the refusals of chat
 
-A code never changes its meaning. `openapi/errors.json` lists them all and is made from these classes.
+A code never changes its meaning. `x-problems` in `openapi/openapi.json` lists them all and is made from these classes.
 """
 
 from typing import ClassVar

@@ -109,7 +109,12 @@ class Limits:
                 batch, self._waiting = self._waiting[:MAX_CALLS], self._waiting[MAX_CALLS:]
                 if not self._waiting:
                     self._arrived.clear()
-                await self._trip(batch)
+                if asyncio.get_running_loop().time() < self._ask_again_at:
+                    # They came while the trip was under way that failed.
+                    for _, answer in batch:
+                        _settle(answer, None)
+                else:
+                    await self._trip(batch)
         finally:
             self._ask_again_at = float("inf")
             for _, answer in self._waiting:

@@ -13,6 +13,7 @@ import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from tenants.errors import Unavailable
@@ -54,7 +55,7 @@ def away_is_unavailable() -> Generator[None]:
     """Turn the many faces of a database out of reach into `Unavailable`, which callers may retry."""
     try:
         yield
-    except AWAY as error:
+    except (*AWAY, PoolTimeout) as error:
         raise Unavailable(retry_after_s=RETRY_AFTER_S) from error
     except DBAPIError as error:
         cause = error.orig.__cause__ if error.orig is not None else None
@@ -83,9 +84,9 @@ class Postgres:
         with away_is_unavailable():
             await _check_roles(url)
             reads = await _open_pool(
-                url, Role.RLS if fence_all else Role.READER, application="roomlog-read", least=1, most=POOL_SIZE
+                url, Role.RLS if fence_all else Role.READER, application="roomlog-read", size=POOL_SIZE
             )
-            calls = await _open_pool(url, Role.LANE, application="roomlog-call", least=0, most=CALL_POOL_SIZE)
+            calls = await _open_pool(url, Role.LANE, application="roomlog-call", size=CALL_POOL_SIZE)
         pools = _Pools(
             reads,
             calls,
@@ -216,13 +217,12 @@ async def _check_roles(url: str) -> None:
         raise RolesMissing(msg)
 
 
-async def _open_pool(
-    url: str, role: Role, *, application: str, least: int, most: int
-) -> "asyncpg.Pool[asyncpg.Record]":
+async def _open_pool(url: str, role: Role, *, application: str, size: int) -> "asyncpg.Pool[asyncpg.Record]":
     return await asyncpg.create_pool(
         url,
-        min_size=least,
-        max_size=most,
+        # One that is to hold connections even while nobody asks tells of each that it cannot open, past all logging.
+        min_size=0,
+        max_size=size,
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=READ_TIMEOUT_S,
         # Our statements leave nothing behind on a connection; the reset query that asyncpg sends by default would
@@ -237,6 +237,9 @@ def _open_engine(url: str, role: Role, *, application: str, size: int) -> AsyncE
     engine = create_async_engine(
         "postgresql+asyncpg://" + url.split("://", 1)[1],
         pool_size=size,
+        # Beyond its size a pool would open a connection for one transaction and close it again, which costs more than
+        # to wait for one of those that stand.
+        max_overflow=0,
         pool_timeout=CONNECT_TIMEOUT_S,
         connect_args={
             "timeout": CONNECT_TIMEOUT_S,

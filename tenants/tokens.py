@@ -245,7 +245,8 @@ def _are_documented(claims: dict[str, Any]) -> bool:
 
 
 def _is_moment(claim: object) -> bool:
-    return isinstance(claim, int | float) and not isinstance(claim, bool) and math.isfinite(claim) and claim >= 0
+    # Compared, not converted: JSON knows integers that no float can hold.
+    return isinstance(claim, int | float) and not isinstance(claim, bool) and 0 <= claim < math.inf
 
 
 def _is_name(claim: object, longest: int) -> bool:
@@ -253,5 +254,5 @@ def _is_name(claim: object, longest: int) -> bool:
 
 
 def _micros(moment: float) -> int:
-    """Give a moment as PostgreSQL keeps it; a double holds it exactly to the microsecond for centuries."""
+    """Give a moment as PostgreSQL keeps it; a double holds it exactly to the microsecond until 2106."""
     return round(moment * MICROS)

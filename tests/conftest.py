@@ -9,14 +9,12 @@ import pytest
 from api.embedded import Servers, servers
 from api.migrate import migrate
 from tenants.postgres import Postgres
-from tests.support.processes import Service, running_service
+from tests.support.processes import FENCE, Service, running_service
 from tests.support.world import World, new_world
 
 ROOT = Path(__file__).parent.parent
 PEPPER = "a pepper for tests, at least 32 bytes long"
 MASTER_KEYS = "1:" + "bWFzdGVyIGtleXMgYXJlIDMyIGJ5dGVzIGxvbmchISE="
-FENCE = os.environ.get("ROOMLOG_DB_FENCE", "control")
-"""`all` runs everything here through row-level security."""
 OPERATOR_TOKEN = "an operator's token for tests, 32 characters"
 
 

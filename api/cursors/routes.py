@@ -11,14 +11,23 @@ from api.cursors.schemas import ReadCursor
 from api.cursors.store import get_read_cursor, move_read_cursor
 from api.edge.body import read_body
 from api.edge.json import json_struct
+from api.edge.told import Told
+from api.errors import NotAMember, RoomNotFound, UserRequired
 from api.names import room_id as checked
 from api.rooms.store import get_room
 from tenants.grants import Grant
 from tenants.postgres import Postgres
 from tenants.scope import Caller
 
+READING = (RoomNotFound, NotAMember, UserRequired)
 
-@put("/v1/rooms/{room_id:str}/read", operation_id="putReadCursor", grant=Grant.MESSAGES_WRITE)
+
+@put(
+    "/v1/rooms/{room_id:str}/read",
+    operation_id="putReadCursor",
+    grant=Grant.MESSAGES_WRITE,
+    told=Told(takes=ReadCursor, gives={200: ReadCursor}, refuses=READING),
+)
 async def put_read_cursor(
     request: Request[Any, Any, Any],
     room_id: FromPath[str],
@@ -33,7 +42,12 @@ async def put_read_cursor(
     return json_struct(ReadCursor(seq))
 
 
-@get("/v1/rooms/{room_id:str}/read", operation_id="getReadCursor", grant=Grant.MESSAGES_READ)
+@get(
+    "/v1/rooms/{room_id:str}/read",
+    operation_id="getReadCursor",
+    grant=Grant.MESSAGES_READ,
+    told=Told(gives={200: ReadCursor}, refuses=READING),
+)
 async def show_read_cursor(
     room_id: FromPath[str],
     caller: NamedDependency[Caller],

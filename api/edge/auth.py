@@ -6,11 +6,14 @@ from typing import Any
 
 import structlog
 from litestar import Request
+from litestar.di import NamedDependency
 
+from api.conditions import IfMatch, read_if_match
 from api.edge.address import client_address
 from api.edge.failures import Failures
 from api.edge.limits import spend
 from api.edge.origins import check_origin
+from api.edge.unclear import refuse_unclear
 from api.errors import BadRequest, NoKeysInBrowsers
 from api.permits import permit
 from tenants.budgets import Budgets
@@ -47,20 +50,28 @@ async def refuse_browser_with_key(postgres: Postgres, caller: Caller, *, has_ori
 
 
 async def provide_caller(
-    request: Request[Any, Any, Any], failures: Failures, budgets: Budgets, postgres: Postgres, policies: Policies
+    request: Request[Any, Any, Any],
+    failures: NamedDependency[Failures],
+    budgets: NamedDependency[Budgets],
+    postgres: NamedDependency[Postgres],
+    policies: NamedDependency[Policies],
 ) -> Caller:
     """Authenticate a request, take it from its budgets, and see that the credential has the route's `grant`.
 
-    An API key may name the user as whom it acts in the header `Roomlog-As`.
+    A route that is `keys_only` takes an API key. An API key may name the user as whom it acts in the header `Roomlog-As`.
     """
     credential = credential_in(request.headers.get("authorization", ""))
     caller = (await failures.authenticate(credential, client_address(request.scope))).caller
     opt = request.route_handler.opt
-    await spend(budgets, caller, opt.get("budget"), request.scope["state"])
+    room = request.path_params.get("room_id")
+    await spend(budgets, caller, opt.get("budget"), room, request.scope["state"])
     origin = request.headers.get("origin")
     await refuse_browser_with_key(postgres, caller, has_origin=origin is not None)
     await check_origin(policies, caller.scope.app, origin, request.scope["state"])
-    permit(caller, opt["grant"], request.path_params.get("room_id"))
+    refuse_unclear(request)
+    permit(caller, opt["grant"], room)
+    if opt.get("keys_only", False):
+        require_server(caller)
     return await acting_as(postgres, caller, request.headers.get(ACT_AS_HEADER))
 
 
@@ -72,6 +83,11 @@ async def provide_key(request: Request[Any, Any, Any]) -> str:
     if _KEY.fullmatch(key) is None:
         raise BadRequest("Idempotency-Key is 1 to 255 printable ASCII characters without spaces.")
     return str(key)
+
+
+async def provide_if_match(request: Request[Any, Any, Any]) -> IfMatch | None:
+    """Read the header `If-Match`; raises `BadRequest` for what is no list of entity tags."""
+    return read_if_match(request.headers.get("if-match"))
 
 
 def require_server(caller: Caller) -> None:

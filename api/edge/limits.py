@@ -16,10 +16,12 @@ HEADERS = "limit_headers"
 """Where a request's state keeps them until it is answered."""
 
 
-async def spend(budgets: Budgets, caller: Caller, budget: Budget | None, state: MutableMapping[str, Any]) -> None:
-    """Take a request from its caller's budgets, and from the one of its kind; raises `RateLimited`."""
+async def spend(
+    budgets: Budgets, caller: Caller, budget: Budget | None, room: str | None, state: MutableMapping[str, Any]
+) -> None:
+    """Take a request from its caller's budgets, and from the one of its kind and room; raises `RateLimited`."""
     wanted = [Budget.REQUESTS] if budget is None else [Budget.REQUESTS, budget]
-    taken = await budgets.take(caller, *wanted)
+    taken = await budgets.take(caller, *wanted, room=room)
     state[HEADERS] = limit_headers(taken)
     taken.check()
 

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from uvicorn.config import Config
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.frames import Frame
@@ -98,11 +99,17 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         return message
 
     async def send(self, message: Any) -> None:  # noqa: ANN401 - an ASGI event
-        """Send a message; the word of farewell waits for nobody."""
+        """Send a message; the word of farewell waits for nobody. Raises `ClientDisconnected`."""
+        if self.transport.is_closing() and not self.handshake_complete:
+            # Gone in the very moment of its handshake, which uvicorn would leave out and then call it a fault of ours.
+            raise ClientDisconnected
         if message["type"] == "websocket.close":
             # It fits behind what the client has not read, and would otherwise never be sent to a slow one.
             self.writable.set()
         await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            # An upgrade that is refused has had its answer; uvicorn would log an error for each.
+            self.handshake_complete = True
 
     # ---- the ends
 

@@ -4,6 +4,7 @@ from typing import Self
 
 import msgspec
 
+from api.texts import Moment
 from tenants.jobs import Job
 
 
@@ -14,8 +15,8 @@ class JobView(msgspec.Struct):
     kind: str
     done: int
     """Rows and events dealt with so far."""
-    created_at: str
-    finished_at: str | None
+    created_at: Moment
+    finished_at: Moment | None
 
     @classmethod
     def of(cls, job: Job) -> Self:

@@ -53,14 +53,22 @@ class Worker:
             try:
                 async with asyncio.timeout(STEP_TIMEOUT_S):
                     step = await self._steps[job.kind](_at(job, step))
+            except Unavailable as error:
+                log.warning("job_waits", job=job.id, kind=job.kind)
+                await self._put_off(job, error)
+                return
             except Exception as error:  # a job that cannot be done must neither end the worker nor hold up the others
                 self.failed += 1
                 log.exception("job_failed", job=job.id, kind=job.kind, attempts=job.attempts)
-                retry_s = min(MAX_RETRY_S, RETRY_S * 2 ** min(job.attempts, 10))
-                await fail_job(self._postgres, job, repr(error), retry_s=retry_s)
+                await self._put_off(job, error)
                 return
             await advance_job(self._postgres, job, step)
         self.finished += 1
+
+    async def _put_off(self, job: Job, error: Exception) -> None:
+        """Note why a job could not go on; the longer it cannot, the later it is taken up again."""
+        retry_s = min(MAX_RETRY_S, RETRY_S * 2 ** min(job.attempts, 10))
+        await fail_job(self._postgres, job, repr(error), retry_s=retry_s)
 
 
 def _at(job: Job, step: Step) -> Job:

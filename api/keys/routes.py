@@ -7,12 +7,13 @@ from litestar import Request, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from api.edge.auth import require_server
 from api.edge.body import read_body
 from api.edge.json import json_struct, nothing
+from api.edge.told import Told
 from api.errors import BadRequest
 from api.jobs.schemas import JobView
 from api.keys.schemas import (
+    Jwks,
     KeyList,
     KeyRequest,
     KeyRotation,
@@ -23,7 +24,7 @@ from api.keys.schemas import (
 )
 from tenants.apps import delete_app
 from tenants.clock import now
-from tenants.errors import MissingGrant, NotFound
+from tenants.errors import MissingGrant, NotFound, WrongPublicKey
 from tenants.grants import ALL, BY_DEFAULT, Grant
 from tenants.hashing import Pepper
 from tenants.ids import parse_app_name
@@ -36,15 +37,20 @@ from tenants.signing import Algorithm, NewKey, create_signing_key, list_signing_
 JWKS_MAX_AGE_S = 300
 
 
-@get("/v1/keys", operation_id="listKeys", grant=Grant.APP_MANAGE)
+@get("/v1/keys", operation_id="listKeys", grant=Grant.APP_MANAGE, keys_only=True, told=Told(gives={200: KeyList}))
 async def show_keys(caller: NamedDependency[Caller], postgres: NamedDependency[Postgres]) -> Response[bytes]:
     """Give the app's API keys, without their secrets."""
-    require_server(caller)
     keys = await list_keys(postgres, caller.scope.app)
     return json_struct(KeyList([KeyView.of(key) for key in keys]))
 
 
-@post("/v1/keys", operation_id="createKey", grant=Grant.APP_MANAGE)
+@post(
+    "/v1/keys",
+    operation_id="createKey",
+    grant=Grant.APP_MANAGE,
+    keys_only=True,
+    told=Told(takes=KeyRequest, gives={201: KeyView}),
+)
 async def post_key(
     request: Request[Any, Any, Any],
     caller: NamedDependency[Caller],
@@ -52,7 +58,6 @@ async def post_key(
     pepper: NamedDependency[Pepper],
 ) -> Response[bytes]:
     """Make an API key; its text is shown in this answer and never again."""
-    require_server(caller)
     wish = await read_body(request, KeyRequest)
     grants = _grants(caller, wish)
     if wish.expires_at is not None and wish.expires_at <= now():
@@ -63,7 +68,14 @@ async def post_key(
     return json_struct(KeyView.of(key, text), status=201)
 
 
-@post("/v1/keys/{key_id:str}/rotate", operation_id="rotateKey", grant=Grant.APP_MANAGE, status_code=200)
+@post(
+    "/v1/keys/{key_id:str}/rotate",
+    operation_id="rotateKey",
+    grant=Grant.APP_MANAGE,
+    keys_only=True,
+    status_code=200,
+    told=Told(takes=KeyRotation, gives={200: KeyView}, refuses=(NotFound,)),
+)
 async def replace_secret(
     request: Request[Any, Any, Any],
     key_id: FromPath[str],
@@ -72,7 +84,6 @@ async def replace_secret(
     pepper: NamedDependency[Pepper],
 ) -> Response[bytes]:
     """Give an API key a new secret, shown in this answer and never again; the old one holds for a while longer."""
-    require_server(caller)
     wish = await read_body(request, KeyRotation)
     number = parse_key_id(caller.scope, key_id)
     if number is None:
@@ -81,12 +92,18 @@ async def replace_secret(
     return json_struct(KeyView.of(key, text))
 
 
-@delete("/v1/keys/{key_id:str}", operation_id="revokeKey", grant=Grant.APP_MANAGE, status_code=200)
+@delete(
+    "/v1/keys/{key_id:str}",
+    operation_id="revokeKey",
+    grant=Grant.APP_MANAGE,
+    keys_only=True,
+    status_code=200,
+    told=Told(gives={204: None}, refuses=(NotFound,)),
+)
 async def remove_key(
     key_id: FromPath[str], caller: NamedDependency[Caller], postgres: NamedDependency[Postgres]
 ) -> Response[bytes]:
     """Revoke an API key: within a second it holds nowhere."""
-    require_server(caller)
     number = parse_key_id(caller.scope, key_id)
     if number is None:
         raise NotFound
@@ -94,15 +111,26 @@ async def remove_key(
     return nothing()
 
 
-@get("/v1/signing-keys", operation_id="listSigningKeys", grant=Grant.APP_MANAGE)
+@get(
+    "/v1/signing-keys",
+    operation_id="listSigningKeys",
+    grant=Grant.APP_MANAGE,
+    keys_only=True,
+    told=Told(gives={200: SigningKeyList}),
+)
 async def show_signing_keys(caller: NamedDependency[Caller], postgres: NamedDependency[Postgres]) -> Response[bytes]:
     """Give the app's signing keys, without their secrets."""
-    require_server(caller)
     keys = await list_signing_keys(postgres, caller.scope)
     return json_struct(SigningKeyList([SigningKeyView.of(key) for key in keys]))
 
 
-@post("/v1/signing-keys", operation_id="createSigningKey", grant=Grant.APP_MANAGE)
+@post(
+    "/v1/signing-keys",
+    operation_id="createSigningKey",
+    grant=Grant.APP_MANAGE,
+    keys_only=True,
+    told=Told(takes=SigningKeyRequest, takes_nothing_too=True, gives={201: SigningKeyView}, refuses=(WrongPublicKey,)),
+)
 async def post_signing_key(
     request: Request[Any, Any, Any],
     caller: NamedDependency[Caller],
@@ -113,7 +141,6 @@ async def post_signing_key(
 
     With the customer's `public_key` it verifies only. A revealed secret is shown in this answer and never again.
     """
-    require_server(caller)
     wish = await read_body(request, SigningKeyRequest, default=SigningKeyRequest())
     if wish.reveal and (wish.algorithm is not Algorithm.HS256 or wish.public_key is not None):
         raise BadRequest("Only the secret of an HS256 key can be revealed.", pointer="/reveal")
@@ -122,24 +149,40 @@ async def post_signing_key(
     return json_struct(SigningKeyView.of(key, secret), status=201)
 
 
-@delete("/v1/signing-keys/{key_id:str}", operation_id="retireSigningKey", grant=Grant.APP_MANAGE, status_code=200)
+@delete(
+    "/v1/signing-keys/{key_id:str}",
+    operation_id="retireSigningKey",
+    grant=Grant.APP_MANAGE,
+    keys_only=True,
+    status_code=200,
+    told=Told(gives={204: None}, refuses=(NotFound,)),
+)
 async def remove_signing_key(
     key_id: FromPath[str], caller: NamedDependency[Caller], postgres: NamedDependency[Postgres]
 ) -> Response[bytes]:
     """Retire a signing key: within a second its tokens hold nowhere."""
-    require_server(caller)
     await retire_signing_key(postgres, caller.scope, key_id)
     return nothing()
 
 
-@delete("/v1/app", operation_id="deleteOwnApp", grant=Grant.APP_MANAGE, status_code=202)
+@delete(
+    "/v1/app",
+    operation_id="deleteOwnApp",
+    grant=Grant.APP_MANAGE,
+    keys_only=True,
+    status_code=202,
+    told=Told(gives={202: JobView}),
+)
 async def remove_own_app(caller: NamedDependency[Caller], postgres: NamedDependency[Postgres]) -> Response[bytes]:
     """Delete the app that the key belongs to, with all that is in it: no credential of it holds from then on."""
-    require_server(caller)
     return json_struct(JobView.of(await delete_app(postgres, caller.scope.app)), status=202)
 
 
-@get("/v1/apps/{app_id:str}/jwks.json", operation_id="getJwks")
+@get(
+    "/v1/apps/{app_id:str}/jwks.json",
+    operation_id="getJwks",
+    told=Told(gives={200: Jwks}, refuses=(NotFound,), media_type="application/jwk-set+json"),
+)
 async def show_public_keys(app_id: FromPath[str], postgres: NamedDependency[Postgres]) -> Response[bytes]:
     """Give the public keys that an app's tokens can be verified with, to anybody, as a JWK set."""
     app = parse_app_name(app_id)

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 import msgspec
 
+from api.texts import Day, Moment
 from tenants.grants import Grant
 from tenants.keys import ApiKey
 from tenants.signing import Algorithm, SigningKey
@@ -35,11 +36,11 @@ class KeyView(msgspec.Struct, omit_defaults=True):
     id: str
     label: str
     grants: list[str]
-    created_at: str
-    expires_at: str | None
-    last_used_on: str | None
-    revoked_at: str | None
-    seen_in_browser_at: str | None
+    created_at: Moment
+    expires_at: Moment | None
+    last_used_on: Day | None
+    revoked_at: Moment | None
+    seen_in_browser_at: Moment | None
     """When it last came from a browser, where anybody can read it: revoke it then."""
     key: str | None = None
 
@@ -85,8 +86,8 @@ class SigningKeyView(msgspec.Struct, omit_defaults=True):
     """`active`: signs; `verify_only`; `retired`: neither."""
     customer_signs: bool
     public_key: str | None
-    created_at: str
-    retired_at: str | None
+    created_at: Moment
+    retired_at: Moment | None
     secret: str | None = None
 
     @classmethod
@@ -108,3 +109,23 @@ class SigningKeyList(msgspec.Struct):
     """An app's signing keys."""
 
     signing_keys: list[SigningKeyView]
+
+
+class Jwk(msgspec.Struct, kw_only=True):
+    """A public key as a JSON Web Key (RFC 7517)."""
+
+    kty: str
+    crv: str
+    kid: str
+    """As in the header of the tokens that it verifies."""
+    alg: str
+    use: str
+    x: str
+    y: str | msgspec.UnsetType = msgspec.UNSET
+    """Where the curve has one: for ES256."""
+
+
+class Jwks(msgspec.Struct):
+    """A JSON Web Key set (RFC 7517)."""
+
+    keys: list[Jwk]

@@ -4,12 +4,13 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 
 from api.edge.json import json_struct
+from api.edge.told import Told
 from api.limits.schemas import LimitsView
 from tenants.budgets import Budgets
 from tenants.scope import Caller
 
 
-@get("/v1/limits", operation_id="getLimits", grant=None)
+@get("/v1/limits", operation_id="getLimits", grant=None, told=Told(gives={200: LimitsView}))
 async def show_limits(caller: NamedDependency[Caller], budgets: NamedDependency[Budgets]) -> Response[bytes]:
     """Give the limits of the caller's app and of each of its users; what remains stands in each answer's headers."""
     return json_struct(LimitsView.of(await budgets.allowance(caller)))

@@ -17,6 +17,8 @@ from tenants.ids import AppId, UserId, UserNumber
 class Kind(IntEnum):
     """What happened. The numbers are stored and never change their meaning."""
 
+    UNKNOWN = 0
+    """What a newer version wrote: it has its place in the log, which is all that this one can show of it."""
     MESSAGE_CREATED = 1
     MESSAGE_EDITED = 2
     MESSAGE_DELETED = 3
@@ -26,6 +28,12 @@ class Kind(IntEnum):
     ROOM_CREATED = 21
     ROOM_UPDATED = 22
     ROOM_DELETED = 23
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Kind":
+        # While processes are replaced one by one, the old ones read what the new ones write.
+        del value
+        return cls.UNKNOWN
 
     @property
     def wire_name(self) -> str:
@@ -90,6 +98,8 @@ def state_json(event: Event) -> str:
 
 def event_json(event: Event, room_id: RoomId) -> str:
     """Write an event as every transport shows it: the same text for every reader of the room."""
+    if event.kind is Kind.UNKNOWN:
+        return hidden_json(event, room_id)
     return (
         f'{{"type":"{event.kind.wire_name}","room":"{room_id}","seq":{event.seq},'
         f'"cursor":"{write_cursor(event.place)}","at":"{event.at}",'
@@ -156,7 +166,7 @@ def _removed(event: Event) -> str:
     return f'"removed_seq":{event.seq}'
 
 
-def _role_changed(_: Event) -> str:
+def _nothing(_: Event) -> str:
     return ""
 
 
@@ -169,12 +179,13 @@ def _room_changed(event: Event) -> str:
 
 
 _BORN = {
+    Kind.UNKNOWN: _nothing,
     Kind.MESSAGE_CREATED: _created,
     Kind.MESSAGE_EDITED: _edited,
     Kind.MESSAGE_DELETED: _deleted,
     Kind.MEMBER_ADDED: _added,
     Kind.MEMBER_REMOVED: _removed,
-    Kind.MEMBER_ROLE_CHANGED: _role_changed,
+    Kind.MEMBER_ROLE_CHANGED: _nothing,
     Kind.ROOM_CREATED: _room_created,
     Kind.ROOM_UPDATED: _room_changed,
     Kind.ROOM_DELETED: _room_changed,

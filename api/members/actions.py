@@ -14,7 +14,7 @@ from api.log.event import Kind, member_facts
 from api.log.item import Answer, Item, Needs, Outcome
 from api.log.lane import Lanes
 from api.members.rules import checked_batch, needs_to_add, needs_to_join, needs_to_leave, needs_to_remove
-from api.members.schemas import BatchMemberView, MemberBatch, MemberChange, MemberView
+from api.members.schemas import BatchMemberView, MemberBatchRequest, MemberChange, MemberView
 from api.members.store import get_member
 from api.rooms.store import FoundRoom, get_number, get_room
 from tenants.budgets import Budgets
@@ -74,7 +74,7 @@ async def put_member(
 
 
 async def add_members(
-    doors: MemberDoors, caller: Caller, room_id: RoomId, batch: MemberBatch, key: str
+    doors: MemberDoors, caller: Caller, room_id: RoomId, batch: MemberBatchRequest, key: str
 ) -> list[BatchMemberView]:
     """Add users to a room in the order of the batch, each by an event; who is a member already stays as it is.
 

@@ -4,15 +4,16 @@ from typing import Annotated, Any
 
 from litestar import Request, Response, delete, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import FromPath, QueryParameter
 
 from api.edge.body import MAX_BATCH_BYTES, read_body
 from api.edge.json import json_struct, nothing
-from api.errors import BadRequest, MethodNotAllowed
+from api.edge.told import Told
+from api.errors import ROOM_WRITE, BadRequest, DirectRoomFixed, MethodNotAllowed, RoomNotFound, UserRequired
 from api.ids import MAX_NUMBER
 from api.log.lane import Lanes
 from api.members.actions import MemberDoors, add_members, join, leave, put_member, remove_member
-from api.members.schemas import MemberBatch, MemberBatchView, MemberChange, MemberPage, Role
+from api.members.schemas import MemberBatchRequest, MemberBatchView, MemberChange, MemberPage, MemberView, Role
 from api.members.store import Wanted, list_members
 from api.names import MAX_ID_LENGTH
 from api.names import prefix as checked_prefix
@@ -20,6 +21,7 @@ from api.names import room_id as checked_room
 from api.names import user_id as checked_user
 from api.rooms.store import get_room
 from tenants.budgets import Budgets
+from tenants.errors import QuotaExceeded, UserNotFound
 from tenants.grants import Grant
 from tenants.hashing import Pepper
 from tenants.postgres import Postgres
@@ -38,16 +40,23 @@ async def provide_member_doors(
     return MemberDoors(postgres, lanes, pepper, budgets)
 
 
-@get("/v1/rooms/{room_id:str}/members", operation_id="listMembers", grant=Grant.ROOMS_READ)
+@get(
+    "/v1/rooms/{room_id:str}/members",
+    operation_id="listMembers",
+    grant=Grant.ROOMS_READ,
+    told=Told(gives={200: MemberPage}, refuses=(RoomNotFound,)),
+)
 async def show_members(
     room_id: FromPath[str],
     caller: NamedDependency[Caller],
     postgres: NamedDependency[Postgres],
-    after: Annotated[int | None, QueryParameter(ge=0, le=MAX_NUMBER)] = None,
-    before: Annotated[int | None, QueryParameter(ge=0, le=MAX_NUMBER)] = None,
-    limit: Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT)] = 100,
-    role: FromQuery[Role | None] = None,
-    prefix: Annotated[str | None, QueryParameter(max_length=MAX_ID_LENGTH)] = None,
+    after: Annotated[int | None, QueryParameter(ge=0, le=MAX_NUMBER, description="The `next` of a page.")] = None,
+    before: Annotated[int | None, QueryParameter(ge=0, le=MAX_NUMBER, description="The `previous` of a page.")] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="How many at most.")] = 100,
+    role: Annotated[Role | None, QueryParameter(description="Those of this role.")] = None,
+    prefix: Annotated[
+        str | None, QueryParameter(max_length=MAX_ID_LENGTH, description="What their ids begin with.")
+    ] = None,
 ) -> Response[bytes]:
     """Give a room's members in the order of their joining, or those of a role or whose ids begin with `prefix`."""
     if after is not None and before is not None:
@@ -72,6 +81,12 @@ async def show_members(
     operation_id="addMembers",
     grant=Grant.ROOMS_WRITE,
     status_code=200,
+    told=Told(
+        path="/v1/rooms/{room_id:str}/members/batch",
+        takes=MemberBatchRequest,
+        gives={200: MemberBatchView},
+        refuses=(*ROOM_WRITE, UserNotFound, QuotaExceeded, DirectRoomFixed),
+    ),
 )
 async def post_members(
     request: Request[Any, Any, Any],
@@ -85,11 +100,20 @@ async def post_members(
     if user_id != "batch":
         raise MethodNotAllowed
     room = checked_room(room_id)
-    batch = await read_body(request, MemberBatch, MAX_BATCH_BYTES)
+    batch = await read_body(request, MemberBatchRequest, MAX_BATCH_BYTES)
     return json_struct(MemberBatchView(await add_members(member_doors, caller, room, batch, key)))
 
 
-@put("/v1/rooms/{room_id:str}/members/{user_id:str}", operation_id="putMember", grant=Grant.ROOMS_WRITE)
+@put(
+    "/v1/rooms/{room_id:str}/members/{user_id:str}",
+    operation_id="putMember",
+    grant=Grant.ROOMS_WRITE,
+    told=Told(
+        takes=MemberChange,
+        gives={200: MemberView},
+        refuses=(*ROOM_WRITE, UserNotFound, QuotaExceeded, DirectRoomFixed),
+    ),
+)
 async def add_member(
     request: Request[Any, Any, Any],
     room_id: FromPath[str],
@@ -109,6 +133,7 @@ async def add_member(
     operation_id="removeMember",
     grant=Grant.ROOMS_WRITE,
     status_code=200,
+    told=Told(gives={204: None}, refuses=(*ROOM_WRITE, UserNotFound, DirectRoomFixed)),
 )
 async def take_out_member(
     room_id: FromPath[str],
@@ -123,7 +148,13 @@ async def take_out_member(
     return nothing()
 
 
-@post("/v1/rooms/{room_id:str}/join", operation_id="joinRoom", grant=Grant.ROOMS_WRITE, status_code=200)
+@post(
+    "/v1/rooms/{room_id:str}/join",
+    operation_id="joinRoom",
+    grant=Grant.ROOMS_WRITE,
+    status_code=200,
+    told=Told(gives={200: MemberView}, refuses=(*ROOM_WRITE, UserRequired, QuotaExceeded)),
+)
 async def join_room(
     room_id: FromPath[str],
     caller: NamedDependency[Caller],
@@ -134,7 +165,13 @@ async def join_room(
     return json_struct(await join(member_doors, caller, checked_room(room_id), key))
 
 
-@post("/v1/rooms/{room_id:str}/leave", operation_id="leaveRoom", grant=Grant.ROOMS_WRITE, status_code=200)
+@post(
+    "/v1/rooms/{room_id:str}/leave",
+    operation_id="leaveRoom",
+    grant=Grant.ROOMS_WRITE,
+    status_code=200,
+    told=Told(gives={204: None}, refuses=(*ROOM_WRITE, UserRequired, DirectRoomFixed)),
+)
 async def leave_room(
     room_id: FromPath[str],
     caller: NamedDependency[Caller],

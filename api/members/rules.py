@@ -2,7 +2,7 @@
 
 from api.errors import BadRequest
 from api.log.item import Needs
-from api.members.schemas import MemberBatch
+from api.members.schemas import MemberBatchRequest
 from api.names import user_id
 from tenants.ids import UserId
 from tenants.scope import Caller
@@ -28,7 +28,7 @@ def needs_to_join(caller: Caller) -> Needs:
     return Needs.NOTHING if caller.is_server else Needs.PUBLIC_ROOM
 
 
-def checked_batch(batch: MemberBatch) -> list[UserId]:
+def checked_batch(batch: MemberBatchRequest) -> list[UserId]:
     """Give the ids of a batch's users; raises `BadRequest` that points at the first one that is wrong."""
     checked: dict[UserId, None] = {}
     for index, member in enumerate(batch.members):

@@ -4,6 +4,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from api.names import UserIdText
+from api.texts import Moment
+
 MAX_BATCH = 1_000
 Role = Literal["member", "admin"]
 
@@ -16,24 +19,24 @@ class MemberChange(msgspec.Struct, forbid_unknown_fields=True):
     """Whether a new member may read what was said before."""
 
 
-class BatchMember(msgspec.Struct, forbid_unknown_fields=True):
+class BatchMemberRequest(msgspec.Struct, forbid_unknown_fields=True):
     """A user of a batch, to be added."""
 
-    user: str
+    user: UserIdText
     role: Role = "member"
     history: Literal["all", "from_join"] = "all"
 
 
-class MemberBatch(msgspec.Struct, forbid_unknown_fields=True):
+class MemberBatchRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Users to be added together; who is a member already stays as it is."""
 
-    members: Annotated[list[BatchMember], msgspec.Meta(min_length=1, max_length=MAX_BATCH)]
+    members: Annotated[list[BatchMemberRequest], msgspec.Meta(min_length=1, max_length=MAX_BATCH)]
 
 
 class BatchMemberView(msgspec.Struct):
     """What became of a user of a batch."""
 
-    user: str
+    user: UserIdText
     added: bool
     """False for who was a member before."""
     seq: int | None
@@ -49,10 +52,11 @@ class MemberBatchView(msgspec.Struct):
 class MemberView(msgspec.Struct):
     """A member of a room."""
 
-    user: str
+    user: UserIdText
     role: str
+    """`member` or `admin`."""
     joined_seq: int
-    joined_at: str
+    joined_at: Moment
     history_visible_from: int
     """The seq of the first message that this member may read; 0: all."""
 

@@ -8,28 +8,40 @@ from litestar.params import FromPath, QueryParameter
 
 from api.edge.body import read_body
 from api.edge.json import json_text, nothing
-from api.errors import BadRequest
-from api.ids import read_message_id
+from api.edge.told import Told
+from api.errors import ROOM_WRITE, BadRequest, MessageNotFound, RoomNotFound, SeqConflict, UserRequired
+from api.ids import MAX_NUMBER, read_message_id
 from api.log.answers import Written
 from api.log.event import state_json
 from api.log.lane import Lanes
 from api.log.pages import Page, Pages
 from api.messages import edit as editing
-from api.messages.schemas import EditedMessage, NewMessage
+from api.messages.schemas import EditedMessage, MessagePage, MessageView, NewMessage
 from api.messages.send import send
 from api.names import room_id as checked
 from api.rooms.directory import Directory
 from tenants.budgets import Budget
+from tenants.errors import QuotaExceeded
 from tenants.grants import Grant
 from tenants.hashing import Pepper
 from tenants.scope import Caller
 
 MAX_LIMIT = 200
-Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT)]
-Place = Annotated[int | None, QueryParameter(ge=0, le=2**63 - 1)]
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="How many at most.")]
+Before = Annotated[int | None, QueryParameter(ge=0, le=MAX_NUMBER, description="Those before this seq.")]
+After = Annotated[int | None, QueryParameter(ge=0, le=MAX_NUMBER, description="Those after this seq.")]
+Around = Annotated[int | None, QueryParameter(ge=0, le=MAX_NUMBER, description="Those on both sides of this seq.")]
 
 
-@post("/v1/rooms/{room_id:str}/messages", operation_id="sendMessage", grant=Grant.MESSAGES_WRITE, budget=Budget.SENDS)
+@post(
+    "/v1/rooms/{room_id:str}/messages",
+    operation_id="sendMessage",
+    grant=Grant.MESSAGES_WRITE,
+    budget=Budget.SENDS,
+    told=Told(
+        takes=NewMessage, gives={201: MessageView, 200: MessageView}, refuses=(*ROOM_WRITE, UserRequired, QuotaExceeded)
+    ),
+)
 async def send_message(
     request: Request[Any, Any, Any],
     room_id: FromPath[str],
@@ -44,14 +56,19 @@ async def send_message(
     return _written(sent, status=201)
 
 
-@get("/v1/rooms/{room_id:str}/messages", operation_id="listMessages", grant=Grant.MESSAGES_READ)
+@get(
+    "/v1/rooms/{room_id:str}/messages",
+    operation_id="listMessages",
+    grant=Grant.MESSAGES_READ,
+    told=Told(gives={200: MessagePage}, refuses=(RoomNotFound,)),
+)
 async def list_messages(
     room_id: FromPath[str],
     caller: NamedDependency[Caller],
     pages: NamedDependency[Pages],
-    before: Place = None,
-    after: Place = None,
-    around: Place = None,
+    before: Before = None,
+    after: After = None,
+    around: Around = None,
     limit: Limit = 50,
 ) -> Response[bytes]:
     """Give a page of a room's messages: the last ones, or those before, after or around a seq."""
@@ -68,7 +85,12 @@ async def list_messages(
     return json_text(_page_json(page))
 
 
-@get("/v1/rooms/{room_id:str}/messages/{message_id:str}", operation_id="getMessage", grant=Grant.MESSAGES_READ)
+@get(
+    "/v1/rooms/{room_id:str}/messages/{message_id:str}",
+    operation_id="getMessage",
+    grant=Grant.MESSAGES_READ,
+    told=Told(gives={200: MessageView}, refuses=(RoomNotFound, MessageNotFound)),
+)
 async def get_message(
     room_id: FromPath[str],
     message_id: FromPath[str],
@@ -85,6 +107,11 @@ async def get_message(
     operation_id="editMessage",
     grant=Grant.MESSAGES_WRITE,
     budget=Budget.SENDS,
+    told=Told(
+        takes=EditedMessage,
+        gives={200: MessageView},
+        refuses=(*ROOM_WRITE, MessageNotFound, SeqConflict, UserRequired, QuotaExceeded),
+    ),
 )
 async def edit_message(
     request: Request[Any, Any, Any],
@@ -109,6 +136,7 @@ async def edit_message(
     grant=Grant.MESSAGES_WRITE,
     budget=Budget.SENDS,
     status_code=200,
+    told=Told(gives={204: None}, refuses=(*ROOM_WRITE, MessageNotFound, UserRequired, QuotaExceeded)),
 )
 async def delete_message(
     room_id: FromPath[str],

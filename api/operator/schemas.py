@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 import msgspec
 
 from api.custom_data import ABSENT
+from api.rooms.schemas import MAX_RETENTION_S
 from tenants.accounts import Tenant
 from tenants.apps import App
 from tenants.ids import app_name, tenant_name
@@ -40,7 +41,7 @@ class AppChange(msgspec.Struct, forbid_unknown_fields=True):
     name: Name | None = None
     allowed_origins: Annotated[list[Origin], msgspec.Meta(max_length=MAX_ORIGINS)] | None = None
     limits: msgspec.Raw = ABSENT
-    retention_s: Annotated[int, msgspec.Meta(ge=1)] | msgspec.UnsetType | None = msgspec.UNSET
+    retention_s: Annotated[int, msgspec.Meta(ge=1, le=MAX_RETENTION_S)] | msgspec.UnsetType | None = msgspec.UNSET
     suspended: bool | None = None
 
 

@@ -2,10 +2,12 @@
 
 import asyncio
 
+import asyncpg
 import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from api.rooms.schemas import MAX_RETENTION_S
 from tenants.errors import Unavailable
 from tenants.postgres import Postgres
 from tenants.roles import Role
@@ -17,13 +19,14 @@ ROOMS = 100
 """Rooms in one look."""
 
 # A room is due when its first event is older than its time. Its head stays: it says in which epoch the room was written to.
-DUE = """
-SELECT r.app_id, r.room, now() - make_interval(secs => coalesce(r.retention_s, a.retention_s)) AS before
+# Of a longer time than there is, one room would hold up all.
+DUE = f"""
+SELECT r.app_id, r.room, now() - make_interval(secs => least(coalesce(r.retention_s, a.retention_s), {MAX_RETENTION_S})) AS before
   FROM apps a JOIN rooms r ON r.app_id = a.app_id
   JOIN events e ON e.app_id = r.app_id AND e.room = r.room AND e.seq = r.floor_seq
  WHERE coalesce(r.retention_s, a.retention_s) IS NOT NULL AND r.deleted_at IS NULL AND a.deleted_at IS NULL
    AND r.floor_seq < r.head_seq
-   AND e.at < now() - make_interval(secs => coalesce(r.retention_s, a.retention_s))
+   AND e.at < now() - make_interval(secs => least(coalesce(r.retention_s, a.retention_s), {MAX_RETENTION_S}))
  ORDER BY r.app_id, r.room LIMIT $1
 """
 MOVE = text("SELECT move_floor_v1(:app, :room, :before, :events)")
@@ -45,7 +48,7 @@ class Retention:
             try:
                 while await self.look():
                     pass
-            except (Unavailable, DBAPIError) as error:
+            except (Unavailable, DBAPIError, asyncpg.PostgresError) as error:
                 log.warning("retention_waits", error=type(error).__name__)
             await asyncio.sleep(EVERY_S)
 

@@ -5,13 +5,24 @@ from typing import Annotated, Any
 
 from litestar import Request, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import FromPath, QueryParameter
 
-from api.conditions import read_if_match
+from api.conditions import IfMatch
 from api.edge.auth import require_server
 from api.edge.body import read_body
 from api.edge.json import json_struct, nothing
-from api.errors import BadRequest
+from api.edge.told import Told
+from api.errors import (
+    ROOM_WRITE,
+    BadRequest,
+    DirectRoomFixed,
+    KeyReused,
+    PreconditionFailed,
+    RoomIdTaken,
+    RoomNotFound,
+    SeqConflict,
+    UserRequired,
+)
 from api.ids import MAX_NUMBER
 from api.log.epochs import Epochs
 from api.log.lane import Lanes
@@ -19,10 +30,10 @@ from api.names import room_id as checked
 from api.names import user_id as checked_user
 from api.prefixes import read_place, write_place, wrong_place
 from api.rooms.actions import change_room, delete_room, make_room
-from api.rooms.schemas import NewRoomRequest, RoomChange, RoomPage, RoomRetention
+from api.rooms.schemas import NewRoomRequest, RoomChange, RoomPage, RoomRetention, RoomView
 from api.rooms.store import FoundRoom, Wanted, get_room, list_rooms, set_retention
 from tenants.budgets import Budgets
-from tenants.errors import MissingGrant
+from tenants.errors import MissingGrant, QuotaExceeded, UserNotFound
 from tenants.grants import Grant
 from tenants.hashing import Pepper
 from tenants.postgres import Postgres
@@ -33,7 +44,17 @@ MAX_LIMIT = 100
 _PLACE = re.compile(r"r[0-9a-f]{1,16}", re.ASCII)
 
 
-@post("/v1/rooms", operation_id="createRoom", grant=Grant.ROOMS_WRITE)
+@post(
+    "/v1/rooms",
+    operation_id="createRoom",
+    grant=Grant.ROOMS_WRITE,
+    told=Told(
+        takes=NewRoomRequest,
+        gives={201: RoomView, 200: RoomView},
+        refuses=(UserNotFound, RoomNotFound, RoomIdTaken, QuotaExceeded, KeyReused, UserRequired),
+        tags=True,
+    ),
+)
 async def post_room(
     request: Request[Any, Any, Any],
     caller: NamedDependency[Caller],
@@ -52,16 +73,23 @@ async def post_room(
     return json_struct(found.view, status=201 if is_new else 200, tag=found.tag)
 
 
-@get("/v1/rooms", operation_id="listRooms", grant=Grant.ROOMS_READ)
+@get(
+    "/v1/rooms",
+    operation_id="listRooms",
+    grant=Grant.ROOMS_READ,
+    told=Told(gives={200: RoomPage}, refuses=(UserNotFound,)),
+)
 async def show_rooms(
     caller: NamedDependency[Caller],
     postgres: NamedDependency[Postgres],
-    after: FromQuery[str | None] = None,
-    limit: Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT)] = 50,
-    private: FromQuery[bool | None] = None,
-    direct: FromQuery[bool | None] = None,
-    member: FromQuery[str | None] = None,
-    prefix: Annotated[str | None, QueryParameter(min_length=1, max_length=255)] = None,
+    after: Annotated[str | None, QueryParameter(description="The `next` of the page before.")] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="How many at most.")] = 50,
+    private: Annotated[bool | None, QueryParameter(description="Only private rooms, or only public ones.")] = None,
+    direct: Annotated[bool | None, QueryParameter(description="Only 1:1 rooms, or only others.")] = None,
+    member: Annotated[str | None, QueryParameter(description="The rooms of this user; for API keys.")] = None,
+    prefix: Annotated[
+        str | None, QueryParameter(min_length=1, max_length=255, description="What names begin with.")
+    ] = None,
 ) -> Response[bytes]:
     """Give the rooms that the user is a member of, or for an API key all of its app, newest first.
 
@@ -86,7 +114,12 @@ async def show_rooms(
     return json_struct(RoomPage([room.view for room in rooms[:limit]], following))
 
 
-@get("/v1/rooms/{room_id:str}", operation_id="getRoom", grant=Grant.ROOMS_READ)
+@get(
+    "/v1/rooms/{room_id:str}",
+    operation_id="getRoom",
+    grant=Grant.ROOMS_READ,
+    told=Told(gives={200: RoomView}, refuses=(RoomNotFound,), tags=True),
+)
 async def show_room(
     room_id: FromPath[str],
     caller: NamedDependency[Caller],
@@ -97,12 +130,23 @@ async def show_room(
     return json_struct(found.view, tag=found.tag)
 
 
-@patch("/v1/rooms/{room_id:str}", operation_id="updateRoom", grant=Grant.ROOMS_WRITE)
+@patch(
+    "/v1/rooms/{room_id:str}",
+    operation_id="updateRoom",
+    grant=Grant.ROOMS_WRITE,
+    told=Told(
+        takes=RoomChange,
+        gives={200: RoomView},
+        refuses=(*ROOM_WRITE, SeqConflict, PreconditionFailed, DirectRoomFixed),
+        tags=True,
+    ),
+)
 async def patch_room(
     request: Request[Any, Any, Any],
     room_id: FromPath[str],
     caller: NamedDependency[Caller],
     key: NamedDependency[str],
+    if_match: NamedDependency[IfMatch | None],
     postgres: NamedDependency[Postgres],
     lanes: NamedDependency[Lanes],
     pepper: NamedDependency[Pepper],
@@ -110,12 +154,17 @@ async def patch_room(
     """Change a room's name, privacy or data."""
     room = checked(room_id)
     change = await read_body(request, RoomChange)
-    if_match = read_if_match(request.headers.get("if-match"))
     found = await change_room(postgres, lanes, pepper, caller, room, change, key, if_match)
     return json_struct(found.view, tag=found.tag)
 
 
-@delete("/v1/rooms/{room_id:str}", operation_id="deleteRoom", grant=Grant.ROOMS_WRITE, status_code=200)
+@delete(
+    "/v1/rooms/{room_id:str}",
+    operation_id="deleteRoom",
+    grant=Grant.ROOMS_WRITE,
+    status_code=200,
+    told=Told(gives={204: None}, refuses=ROOM_WRITE),
+)
 async def remove_room(
     room_id: FromPath[str],
     caller: NamedDependency[Caller],
@@ -129,15 +178,20 @@ async def remove_room(
     return nothing()
 
 
-@put("/v1/rooms/{room_id:str}/retention", operation_id="setRetention", grant=Grant.ROOMS_WRITE)
+@put(
+    "/v1/rooms/{room_id:str}/retention",
+    operation_id="setRetention",
+    grant=Grant.ROOMS_WRITE,
+    keys_only=True,
+    told=Told(takes=RoomRetention, gives={200: RoomRetention}, refuses=(RoomNotFound,)),
+)
 async def put_retention(
     request: Request[Any, Any, Any],
     room_id: FromPath[str],
     caller: NamedDependency[Caller],
     postgres: NamedDependency[Postgres],
 ) -> Response[bytes]:
-    """Say for how long a room keeps its events; by an API key."""
-    require_server(caller)
+    """Say for how long a room keeps its events."""
     room = checked(room_id)
     wish = await read_body(request, RoomRetention)
     await set_retention(postgres, caller, room, wish.retention_s)

@@ -401,7 +401,9 @@ class Connection:
             self._moved(reading)
             return
         if opened is None:
-            self.say(frames.unsubscribed(None, room_id, "lost"))
+            tail = reading.live.tail
+            is_deleted = tail is not None and tail.fold.deleted
+            self.say(frames.unsubscribed(None, room_id, Step.SHOW_AND_END.value if is_deleted else "lost"))
             self._finish(reading)
             return
         self._leave(reading)

@@ -27,19 +27,30 @@ Key = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
 class CloseCode(IntEnum):
-    """Why the server closes a socket, and so what its client should do."""
+    """Why the server closes a socket; and so, after the semicolon, what its client should do."""
 
     ENDED = 1000
+    """You closed, or on SSE: the room has ended for you."""
     RESTART = 1012
+    """The server restarts; reconnect after a random delay, resume."""
     OVERLOADED = 1013
+    """Overloaded; reconnect after 5 s or more, resume."""
     BAD_FRAME = 4400
+    """A frame that is not JSON, not an object, or binary; mend the client."""
     UNAUTHENTICATED = 4401
+    """No credential in time, or it does not hold or has expired; get a new token, resume."""
     REVOKED = 4403
+    """The credential was revoked, or (`origin_not_allowed`) the app does not list your page; do not reconnect with it."""
     APP_DELETED = 4404
+    """The app has been deleted; do not reconnect."""
     SLOW = 4408
+    """No progress for 30 s while data was waiting (after a long frame 1 s more for each 32 KiB of it); resume."""
     TOO_LARGE = 4413
+    """A frame over its limit; mend the client."""
     TOO_MANY_FRAMES = 4429
+    """Too many frames, or pings of the protocol: more than 50/s after a burst of 200; wait 5 s, resume."""
     FAULT = 4500
+    """A fault of ours; resume with back-off."""
 
 
 # ---- what clients say

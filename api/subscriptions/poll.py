@@ -14,14 +14,11 @@ from api.subscriptions.admission import MAX_CURSOR, Admission, number, query
 from api.subscriptions.connection import Connection
 from api.subscriptions.connections import BLOCKED_S, Connections
 from api.subscriptions.frames import CloseCode
+from api.subscriptions.schemas import DEFAULT_FRAMES, DEFAULT_WAIT_S, MAX_FRAMES, MAX_WAIT_S
 from api.subscriptions.serving import Gone, Hangup, ReceiveAny, SendAny, gone, registered, run
 from api.subscriptions.surroundings import Surroundings
 from tenants.errors import ServiceError, Unauthenticated
 
-MAX_WAIT_S = 60
-DEFAULT_WAIT_S = 25
-MAX_FRAMES = 500
-DEFAULT_FRAMES = 100
 MAX_ANSWER_BYTES = 1024 * 1024
 """An answer ends with the frame that passes this."""
 CATCH_UP_S = 5.0

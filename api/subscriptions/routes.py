@@ -10,11 +10,12 @@ from litestar.types import ASGIApp
 
 from api.edge.auth import credential_in
 from api.edge.json import json_struct
-from api.errors import UserRequired
+from api.edge.told import Told
+from api.errors import RoomNotFound, UserRequired
 from api.names import room_id as checked
 from api.subscriptions.open_room import RoomOpener
 from api.subscriptions.poll import PollShell
-from api.subscriptions.schemas import TicketView
+from api.subscriptions.schemas import PollAnswer, PollQuery, ServerFrame, SubscribeQuery, TicketView
 from api.subscriptions.sse import StreamShell
 from tenants.authority import Authority
 from tenants.clock import now, to_rfc3339
@@ -23,19 +24,34 @@ from tenants.scope import Caller
 from tenants.tickets import IDLE_S, MAX_AGE_S, Origin, Tickets
 
 
-@get("/v1/rooms/{room_id:str}/subscribe", operation_id="subscribeRoom", grant=Grant.MESSAGES_READ)
+@get(
+    "/v1/rooms/{room_id:str}/subscribe",
+    operation_id="subscribeRoom",
+    grant=Grant.MESSAGES_READ,
+    told=Told(query=SubscribeQuery, gives={200: ServerFrame}, refuses=(RoomNotFound,), media_type="text/event-stream"),
+)
 async def subscribe_room(streams: NamedDependency[StreamShell]) -> ASGIApp:
     """Follow a room by a stream of server-sent events."""
     return streams
 
 
-@get("/v1/rooms/{room_id:str}/events", operation_id="pollRoom", grant=Grant.MESSAGES_READ)
+@get(
+    "/v1/rooms/{room_id:str}/events",
+    operation_id="pollRoom",
+    grant=Grant.MESSAGES_READ,
+    told=Told(query=PollQuery, gives={200: PollAnswer}, refuses=(RoomNotFound,)),
+)
 async def poll_room(polls: NamedDependency[PollShell]) -> ASGIApp:
     """Give what follows a cursor, at once or when it comes."""
     return polls
 
 
-@post("/v1/rooms/{room_id:str}/tickets", operation_id="createTicket", grant=Grant.MESSAGES_READ)
+@post(
+    "/v1/rooms/{room_id:str}/tickets",
+    operation_id="createTicket",
+    grant=Grant.MESSAGES_READ,
+    told=Told(gives={201: TicketView}, refuses=(RoomNotFound, UserRequired)),
+)
 async def post_ticket(
     request: Request[Any, Any, Any],
     room_id: FromPath[str],

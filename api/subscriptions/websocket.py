@@ -11,7 +11,8 @@ from litestar.types import Receive, Scope, Send
 
 from api.edge.address import client_address
 from api.edge.body import decode
-from api.edge.problems import PROBLEM_TYPE, problem, problem_headers
+from api.edge.limits import HEADERS as LIMIT_HEADERS
+from api.edge.problems import PROBLEM_TYPE, REQUEST_ID_HEADER, new_request_id, problem, problem_headers
 from api.errors import BadRequest, OriginNotAllowed
 from api.ids import Place
 from api.subscriptions import frames
@@ -57,10 +58,11 @@ class WebSocketShell:
                     await self._admission.check_named_app(scope)
                     as_stranger.enter_context(self._strangers.admitted(client_address(scope)))
             except ServiceError as error:
-                await _refuse_upgrade(send_any, error)
+                await _refuse_upgrade(scope, send_any, error)
                 return
-            # The client going away is the ordinary end of a socket, whoever notices it.
-            with contextlib.suppress(Gone, OSError):
+            # The client going away is the ordinary end of a socket. Where the server has noticed it first, what it raises
+            # is for itself: a socket that ends before its handshake, and silently, it would take for a fault of ours.
+            with contextlib.suppress(Gone):
                 try:
                     if who is None:
                         await send_any(ACCEPT)
@@ -156,7 +158,9 @@ def _mark_of(text: str) -> frames.Id:
     if not isinstance(frame, dict):
         raise Hangup(CloseCode.BAD_FRAME)
     mark = cast("dict[str, object]", frame).get("id")
-    return mark if isinstance(mark, int) or (isinstance(mark, str) and mark.isprintable()) else None
+    # By its exact type: to Python a truth is an integer, too.
+    is_mark = type(mark) is int or (isinstance(mark, str) and mark.isprintable())
+    return cast("str | int", mark) if is_mark else None
 
 
 def _moment(expires_at: float | None) -> str | None:
@@ -170,8 +174,14 @@ async def _close(send: SendAny, code: CloseCode, reason: str) -> None:
             await send({"type": "websocket.close", "code": int(code), "reason": reason})
 
 
-async def _refuse_upgrade(send: SendAny, error: ServiceError) -> None:
-    headers = [(b"content-type", PROBLEM_TYPE.encode()), *problem_headers(error)]
+async def _refuse_upgrade(scope: Scope, send: SendAny, error: ServiceError) -> None:
+    request_id = new_request_id()
+    headers = [
+        (b"content-type", PROBLEM_TYPE.encode()),
+        (REQUEST_ID_HEADER.encode(), request_id.encode()),
+        *problem_headers(error),
+        *scope["state"].get(LIMIT_HEADERS, ()),
+    ]
     await send({"type": "websocket.http.response.start", "status": error.status, "headers": headers})
-    body = msgspec.json.encode(problem(error))
+    body = msgspec.json.encode(problem(error, request_id))
     await send({"type": "websocket.http.response.body", "body": body})

@@ -59,7 +59,7 @@ class Writes:
         while len(self._writes) >= MAX_WRITES:
             await asyncio.wait(self._writes, return_when=asyncio.FIRST_COMPLETED)
         try:
-            (await self._around.budgets.take(self.caller, Budget.SENDS)).check()
+            (await self._around.budgets.take(self.caller, Budget.SENDS, room=frame.room)).check()
             permit(self.caller, Grant.MESSAGES_WRITE, frame.room)
             caller = await acting_as(self._around.postgres, self.caller, frame.act_as)
             # Known from here on, so that the write's task reaches the lane in its first step and overtakes nobody.

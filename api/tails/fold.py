@@ -78,6 +78,8 @@ class Fold:
                 self.room = state_json(event)
                 self.private = self.private if event.private is None else event.private
                 self.deleted = event.kind is Kind.ROOM_DELETED
+            case Kind.UNKNOWN:
+                pass
 
     def _apply_member(self, event: Event) -> None:
         if event.subject is None:

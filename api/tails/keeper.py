@@ -182,6 +182,9 @@ class Keeper:
         if live.tail is None:
             live.parking.park(event, loop.time())
             return
+        if self._is_of_the_past(event):
+            self._want(live, "epoch")
+            return
         match live.tail.offer(event):
             case Offer.APPENDED:
                 self._settle(live)
@@ -201,7 +204,7 @@ class Keeper:
         if tail is None:
             return
         while (event := live.parking.take(Seq(tail.seq + 1))) is not None:
-            if tail.offer(event) is not Offer.APPENDED:
+            if self._is_of_the_past(event) or tail.offer(event) is not Offer.APPENDED:
                 self._want(live, "epoch")
                 break
         now = asyncio.get_running_loop().time()
@@ -209,6 +212,10 @@ class Keeper:
         if live.parking:
             asyncio.get_running_loop().call_later(WAIT_S, self._look_at_parking, live)
         live.moved()
+
+    def _is_of_the_past(self, event: Event) -> bool:
+        """Tell whether a payload is of a life that is over: its event may be lost, though the one before it is not."""
+        return event.epoch.ordinal < self._epochs.newest.ordinal
 
     def _look_at_parking(self, live: LiveRoom) -> None:
         if live.parking.is_overdue(asyncio.get_running_loop().time()):
@@ -341,16 +348,18 @@ class Keeper:
         return True
 
     async def _fork(self, live: LiveRoom) -> None:
-        """Begin a room's tail anew: the database has lost what it holds."""
+        """Begin a room's tail anew: the database has lost what it holds, or has erased it with a deleted room."""
         snapshot = await self._reader.snapshot(*live.key)
-        self.counts.forked += 1
         live.generation += 1
+        is_erased = snapshot is not None and snapshot.room.deleted
+        self.counts.forked += not is_erased
         if snapshot is None:
             # The room itself was made in what is lost: its readers find that out when they ask at the door.
             self._close(live)
             live.moved()
             return
-        log.warning("tail_forked", app=live.key[0], room=live.key[1], had=live.seq, has=snapshot.seq)
+        if not is_erased:
+            log.warning("tail_forked", app=live.key[0], room=live.key[1], had=live.seq, has=snapshot.seq)
         live.tail = Tail(*live.key, snapshot)
         live.parking.clear()
         live.moved()

@@ -5,14 +5,15 @@ from typing import Any
 from litestar import Request, Response, post
 from litestar.di import NamedDependency
 
-from api.edge.auth import require_server
 from api.edge.body import read_body
 from api.edge.json import json_struct, nothing
+from api.edge.told import Told
 from api.errors import BadRequest
 from api.names import room_id as checked_room
 from api.names import user_id as checked
 from api.tokens.schemas import TokenRequest, TokenRevocation, TokenView
 from tenants.budgets import Budget
+from tenants.errors import NotAToken
 from tenants.grants import Grant
 from tenants.postgres import Postgres
 from tenants.revocations import mark_of, revoke_all, revoke_token
@@ -21,7 +22,14 @@ from tenants.sealing import MasterKeys
 from tenants.tokens import MAX_TOKEN_BYTES, Reach, mint_token
 
 
-@post("/v1/tokens", operation_id="createToken", grant=Grant.TOKENS_CREATE, budget=Budget.TOKENS)
+@post(
+    "/v1/tokens",
+    operation_id="createToken",
+    grant=Grant.TOKENS_CREATE,
+    budget=Budget.TOKENS,
+    keys_only=True,
+    told=Told(takes=TokenRequest, gives={201: TokenView}),
+)
 async def post_token(
     request: Request[Any, Any, Any],
     caller: NamedDependency[Caller],
@@ -29,7 +37,6 @@ async def post_token(
     master_keys: NamedDependency[MasterKeys],
 ) -> Response[bytes]:
     """Issue a token for a user, who is made if new."""
-    require_server(caller)
     wish = await read_body(request, TokenRequest)
     user = checked(wish.user, "/user")
     rooms = None
@@ -42,14 +49,20 @@ async def post_token(
     return json_struct(TokenView(token.text, token.user, token.expires_at), status=201)
 
 
-@post("/v1/tokens/revoke", operation_id="revokeToken", grant=Grant.USERS_WRITE, status_code=200)
+@post(
+    "/v1/tokens/revoke",
+    operation_id="revokeToken",
+    grant=Grant.USERS_WRITE,
+    keys_only=True,
+    status_code=200,
+    told=Told(takes=TokenRevocation, gives={204: None}, refuses=(NotAToken,)),
+)
 async def end_token(
     request: Request[Any, Any, Any],
     caller: NamedDependency[Caller],
     postgres: NamedDependency[Postgres],
 ) -> Response[bytes]:
     """Revoke one token, by itself or by its `jti`, or all that the app's users have: within a second they hold nowhere."""
-    require_server(caller)
     wish = await read_body(request, TokenRevocation)
     match wish:
         case TokenRevocation(token=str(token), jti=None, all=False):

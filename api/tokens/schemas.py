@@ -4,6 +4,8 @@ from typing import Annotated
 
 import msgspec
 
+from api.names import RoomIdText, UserIdText
+from api.texts import Moment
 from tenants.grants import Grant
 from tenants.tokens import DEFAULT_TTL_S, MAX_ID, MAX_ROOMS, MAX_TOKEN_BYTES, MAX_TTL_S
 
@@ -13,11 +15,11 @@ MIN_TTL_S = 5
 class TokenRequest(msgspec.Struct, forbid_unknown_fields=True):
     """A user, for how long, and what the token is narrowed to."""
 
-    user: str
+    user: UserIdText
     ttl_s: Annotated[int, msgspec.Meta(ge=MIN_TTL_S, le=MAX_TTL_S)] = DEFAULT_TTL_S
     grants: list[Grant] | None = None
     """What is absent is all that the user may do."""
-    rooms: Annotated[list[str], msgspec.Meta(max_length=MAX_ROOMS)] | None = None
+    rooms: Annotated[list[RoomIdText], msgspec.Meta(max_length=MAX_ROOMS)] | None = None
     """What is absent is all rooms that the user reaches."""
 
 
@@ -34,5 +36,5 @@ class TokenView(msgspec.Struct):
     """A user's token."""
 
     token: str
-    user: str
-    expires_at: str
+    user: UserIdText
+    expires_at: Moment

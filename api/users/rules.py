@@ -3,11 +3,11 @@
 from api.custom_data import changed_text
 from api.errors import BadRequest
 from api.names import user_id
-from api.users.schemas import UserBatch
+from api.users.schemas import UserBatchRequest
 from tenants.ids import UserId
 
 
-def checked_batch(batch: UserBatch) -> list[tuple[UserId, str | None, str | None]]:
+def checked_batch(batch: UserBatchRequest) -> list[tuple[UserId, str | None, str | None]]:
     """Give each user's id, name and data; raises `BadRequest` that points at the first one that is wrong."""
     checked: dict[UserId, tuple[UserId, str | None, str | None]] = {}
     for index, user in enumerate(batch.users):

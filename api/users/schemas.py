@@ -4,7 +4,9 @@ from typing import Annotated
 
 import msgspec
 
-from api.custom_data import ABSENT
+from api.custom_data import CustomData, absent
+from api.names import UserIdText
+from api.texts import Moment
 
 MAX_BATCH = 1_000
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
@@ -14,29 +16,31 @@ class UserChange(msgspec.Struct, forbid_unknown_fields=True):
     """What is to be set of a user; what is absent stays, or for a new user: the id as name, no data."""
 
     name: Name | None = None
-    data: msgspec.Raw = ABSENT
+    data: CustomData = msgspec.field(default_factory=absent)
 
 
-class BatchUser(UserChange, forbid_unknown_fields=True, kw_only=True):
-    """A user of a batch."""
+class BatchUserRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """A user of a batch, with what is to be set of it."""
 
-    id: str
+    id: UserIdText
+    name: Name | None = None
+    data: CustomData = msgspec.field(default_factory=absent)
 
 
-class UserBatch(msgspec.Struct, forbid_unknown_fields=True):
+class UserBatchRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Users to be made or changed together."""
 
-    users: Annotated[list[BatchUser], msgspec.Meta(min_length=1, max_length=MAX_BATCH)]
+    users: Annotated[list[BatchUserRequest], msgspec.Meta(min_length=1, max_length=MAX_BATCH)]
 
 
 class UserView(msgspec.Struct):
     """A user of an app."""
 
-    id: str
+    id: UserIdText
     name: str
-    data: msgspec.Raw
-    created_at: str
-    updated_at: str
+    data: CustomData
+    created_at: Moment
+    updated_at: Moment
 
 
 class BatchUserView(UserView):

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from playwright.async_api import Browser, Page
 
+from tests.support.document import public_client
 from tests.support.processes import Service, running_service
 from tests.support.world import App, new_app
 
@@ -22,7 +23,7 @@ PageUrl = Callable[..., str]
 async def app(environment: dict[str, str], tmp_path: Path, good_origin: str) -> AsyncIterator[App]:
     """An app that lists one origin, with a room, on a service of the test's own."""
     with running_service(environment, tmp_path / "log") as service:
-        async with httpx2.AsyncClient(base_url=service.url, timeout=30) as http:
+        async with public_client(service.url) as http:
             made = await new_app(service, http, "live")
             headers = {"Authorization": f"Bearer {service.operator_token}"}
             async with httpx2.AsyncClient(base_url=service.internal_url, headers=headers) as operator:
@@ -37,7 +38,7 @@ async def app(environment: dict[str, str], tmp_path: Path, good_origin: str) -> 
 
 
 async def say(service: Service, app: App, *texts: str) -> None:
-    async with httpx2.AsyncClient(base_url=service.url, timeout=30) as http:
+    async with public_client(service.url) as http:
         app.http = http
         for text in texts:
             await app.say("general", text, "ann")

@@ -8,15 +8,19 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 from api.embedded import redis_server
-from tests.contract.followers import TRANSPORTS, Follower
+from tests.contract.by_sdk import ByBlockingSdk, BySdk
+from tests.contract.followers import TRANSPORTS as RAW
+from tests.contract.followers import Follower
+from tests.support.document import public_client
 from tests.support.processes import Service, running_service
 from tests.support.world import App, new_app
 
 Follow = Callable[..., Follower]
+TRANSPORTS: dict[str, type[Follower]] = {**RAW, "sdk": BySdk, "blocking sdk": ByBlockingSdk}
+"""The three, and the SDK's two clients, which are promised the same."""
 
 
 @pytest.fixture(params=TRANSPORTS)
@@ -48,7 +52,7 @@ def own_service(environment: dict[str, str], tmp_path: Path) -> Iterator[Service
 @pytest.fixture
 async def own_app(own_service: Service) -> AsyncIterator[App]:
     """An app on it."""
-    async with httpx2.AsyncClient(base_url=own_service.url, timeout=30) as http:
+    async with public_client(own_service.url) as http:
         yield await new_app(own_service, http)
 
 
@@ -59,7 +63,7 @@ async def without_redis(environment: dict[str, str], tmp_path_factory: pytest.Te
     path = folder / "redis"
     with redis_server(path, folder / "redis.log", os.environ) as redis:
         with running_service(environment | {"REDIS_URL": f"unix://{path}"}, folder / "log") as running:
-            async with httpx2.AsyncClient(base_url=running.url, timeout=30) as http:
+            async with public_client(running.url) as http:
                 app = await new_app(running, http)
                 redis.send_signal(signal.SIGKILL)
                 await asyncio.to_thread(redis.wait, 10)
@@ -89,7 +93,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         return
     width = max(len(promise) for promise in _SEEN)
     terminalreporter.write_line("")
-    terminalreporter.write_line(f"{'promise':{width}}  " + "  ".join(f"{name:9}" for name in TRANSPORTS))
+    terminalreporter.write_line(f"{'promise':{width}}  " + "  ".join(f"{name:12}" for name in TRANSPORTS))
     for promise, columns in sorted(_SEEN.items()):
-        row = "  ".join(f"{columns.get(name, '–'):9}" for name in TRANSPORTS)
+        row = "  ".join(f"{columns.get(name, '–'):12}" for name in TRANSPORTS)
         terminalreporter.write_line(f"{promise:{width}}  {row}".rstrip())

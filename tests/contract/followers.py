@@ -12,6 +12,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as connect_socket
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
+from tests.support.document import HELD, read_frame
 from tests.support.processes import Service
 
 WAIT_S = 8.0
@@ -94,7 +95,7 @@ class BySocket(Follower):
             )
             wanted = {"room": room, "last": last} | ({} if cursor is None else {"cursor": cursor})
             await self._raw.send(json.dumps({"op": "subscribe", "rooms": [wanted]}))
-            while (frame := json.loads(await self._raw.recv()))["type"] != "subscribed":
+            while (frame := read_frame(await self._raw.recv()))["type"] != "subscribed":
                 if frame["type"] == "error":
                     raise Refused(frame["problem"])
         except InvalidStatus as error:
@@ -105,7 +106,7 @@ class BySocket(Follower):
     async def hear(self) -> Frame:
         assert self._raw is not None
         try:
-            frame: Frame = json.loads(await self._raw.recv())
+            frame: Frame = read_frame(await self._raw.recv())
         except ConnectionClosed as closed:
             if closed.rcvd is None:
                 raise Lost from closed
@@ -171,7 +172,7 @@ async def events_of(lines: AsyncIterator[str]) -> AsyncIterator[tuple[str | None
             case "data":
                 data = value
             case "" if data is not None:
-                yield last_id, json.loads(data)
+                yield last_id, read_frame(data)
                 last_id, data = None, None
             case _:
                 assert name in {"", "retry"}, line
@@ -207,7 +208,7 @@ class ByPoll(Follower):
     async def _poll(self, wait_s: int) -> None:
         params = {"wait": wait_s, "last": self._last} | ({} if self._at is None else {"after": self._at})
         try:
-            async with httpx2.AsyncClient(timeout=30, verify=False) as http:
+            async with httpx2.AsyncClient(timeout=30, verify=False, event_hooks=HELD) as http:
                 url = f"{self.service.url}/v1/rooms/{self._room}/events"
                 answer = await http.get(url, params=params, headers=self.headers)
         except httpx2.TransportError as error:

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from tenants.ids import parse_app_name
 from tests.contract.conftest import Follow
 from tests.contract.followers import Follower, Frame, Lost, Refused
+from tests.support.document import public_client
 from tests.support.inside import inside
 from tests.support.processes import Service, running_service
 from tests.support.world import App, World
@@ -139,7 +140,7 @@ async def test_a_restart_of_the_service_loses_nothing(
     await asyncio.to_thread(own_service.end, ending)
     own_service.spawn()
     await asyncio.to_thread(own_service.await_ready)
-    async with httpx2.AsyncClient(base_url=own_service.url, timeout=30) as http:
+    async with public_client(own_service.url) as http:
         own_app.http = http  # the old one's connections are gone
         await own_app.say("r", "after", "ann")
     assert seqs(await following) == [start + 2, start + 3]
@@ -415,7 +416,7 @@ async def test_a_process_that_is_told_to_stop_takes_its_followers_leave(
         following = asyncio.create_task(follow_through(follower, "r", start + 1))
         await asyncio.to_thread(own_service.end)
         follower.service = other
-        async with httpx2.AsyncClient(base_url=other.url, timeout=30) as http:
+        async with public_client(other.url) as http:
             own_app.http = http
             await own_app.say("r", "elsewhere", "ann")
         assert seqs(await following) == [start + 1]

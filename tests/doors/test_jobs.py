@@ -1,29 +1,40 @@
 """Jobs: done to their end, whatever becomes of the process that began them."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
-import asyncpg
 import pytest
 from sqlalchemy import text
 
+from api.embedded import Servers
 from api.jobs.worker import Worker
+from api.migrate import migrate
 from tenants.accounts import create_tenant
 from tenants.apps import create_app
+from tenants.errors import Unavailable
 from tenants.jobs import Job, Step, claim_job, get_job, insert_job
 from tenants.postgres import Postgres
 from tenants.scope import Scope
 from tenants.sealing import MasterKeys
+from tests.support.databases import new_database
+from tests.support.processes import FENCE, ROOT
 
 LAPSE = text("UPDATE jobs SET claimed_until = now() - interval '1 second' WHERE app_id = :app")
 STEPS = 5
 
 
 @pytest.fixture
+async def postgres(stores: Servers) -> AsyncIterator[Postgres]:
+    """A database of the test's own: a service beside it would take up its jobs."""
+    url = await new_database(stores, "jobs")
+    await asyncio.to_thread(migrate, url, ROOT / "migrations")
+    async with Postgres.open(url, fence_all=FENCE == "all") as opened:
+        yield opened
+
+
+@pytest.fixture
 async def scope(postgres: Postgres, environment: dict[str, str]) -> Scope:
-    """An app of the test's own, with no open job anywhere."""
-    owner = await asyncpg.connect(environment["DATABASE_URL"])
-    await owner.execute("DELETE FROM jobs")
-    await owner.close()
+    """An app of the test's own."""
     master_keys = MasterKeys.parse(environment["ROOMLOG_MASTER_KEYS"])
     tenant = await create_tenant(postgres, "T")
     return (await create_app(postgres, master_keys, tenant.id, "A", "test")).scope
@@ -108,3 +119,26 @@ async def test_a_job_is_claimed_by_one_at_a_time(postgres: Postgres, scope: Scop
     job = await new_job(postgres, scope)
     claims = await asyncio.gather(*(claim_job(postgres) for _ in range(4)))
     assert [claim.number for claim in claims if claim is not None] == [job.number]
+
+
+async def test_a_job_that_waits_for_the_database_is_no_failed_one(postgres: Postgres, scope: Scope) -> None:
+    """It is taken up again later, and nobody is woken up for it."""
+    job = await new_job(postgres, scope)
+    away = [True]
+
+    async def step(_: Job) -> Step:
+        if away:
+            away.clear()
+            raise Unavailable(retry_after_s=1.0)
+        return Step(0, 1, finished=True)
+
+    worker = Worker(postgres, {"delete_user": step})
+    running = asyncio.create_task(worker.run())
+    async with asyncio.timeout(5):
+        while (await get_job(postgres, scope, job.number)).fault is None:
+            await asyncio.sleep(0.02)
+    await lapse(postgres, scope)
+    await until_finished(postgres, scope, job)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert (worker.finished, worker.failed) == (1, 0)

@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
+from sqlalchemy import text
 
-from api.ids import Epoch, Seq
+from api.ids import Epoch, RoomId, Seq
 from api.log.epochs import Epochs
+from api.log.item import Item, Needs
+from api.rooms.actions import delete_room
 from api.subscriptions import connections as registry
 from api.subscriptions.connection import Connection
 from api.subscriptions.connections import Connections
@@ -16,8 +20,11 @@ from api.tails.payload import write_payload
 from tenants.authority import Credentialed
 from tenants.channels import room_channel
 from tenants.errors import Unavailable
+from tenants.ids import UserNumber
 from tenants.roles import Role
 from tests.support.inside import Inside, inside
+
+PURGE = text("SELECT purge_room_v1(:app, :room, 100)")
 
 
 @pytest.fixture
@@ -66,6 +73,76 @@ async def test_a_room_that_nobody_reads_is_let_go_and_opens_again(
         again = await here.say("r", "heard", "ann")
         await reading.until_seq("r", again.event.seq)
         assert reading.places("r") == [said.event.seq, again.event.seq]
+
+
+async def test_what_a_lost_life_published_is_not_taken_on_trust(here: Inside, environment: dict[str, str]) -> None:
+    """Once a newer epoch is known, an old one's payload is looked up, be it late or parked: its event may be lost."""
+    room = await here.room("r", "ann")
+    keep, tags = here.wiring.keeper, here.wiring.epochs._tags
+    channel = room_channel(here.scope.app, room)
+    async with here.reading() as reading, inside(environment, here.scope) as elsewhere:
+        await reading.open("r")
+        first = (await elsewhere.say("r", "0", "ann")).event
+        await reading.until_seq("r", first.seq)
+        next_, parked = (replace(first, seq=Seq(first.seq + n), body='"parts":["lost"]') for n in (1, 2))
+        keep.on_payload(channel, write_payload(parked))
+        tags[99] = 99
+        keep.on_payload(channel, write_payload(next_))
+        said = [(await elsewhere.say("r", "1", "ann")).event]
+        await reading.until_seq("r", said[0].seq)
+        del tags[99]
+        said.append((await elsewhere.say("r", "2", "ann")).event)
+        await reading.until_seq("r", said[1].seq)
+    shown = [frame["message"]["parts"] for frame in reading.of_type("message.created")]
+    assert shown == [[{"type": "text", "text": text}] for text in "012"]
+
+
+async def test_an_event_of_a_newer_version_costs_a_reader_nothing_else(here: Inside) -> None:
+    """While processes are replaced, an old one shows what it does not know as a place: live, by repair and on resuming."""
+    room = await here.room("r", "ann")
+    strange = Item(
+        app=here.scope.app,
+        room=room,
+        kind=99,  # type: ignore[arg-type]
+        sender=UserNumber(1),
+        key_hash=b"k" * 16,
+        request_hash=b"r" * 16,
+        needs=Needs.NOTHING,
+        facts='"new":1',
+    )
+    async with here.reading() as live, here.reading() as resumed:
+        await live.open("r")
+        await live.until_seq("r", 2)
+        cursor = live.of_type("snapshot")[0]["snapshot"]["cursor"]
+        await here.wiring.lanes.append(strange)
+        said = await here.say("r", "known", "ann")
+        await live.until_seq("r", said.event.seq)
+        here.wiring.keeper._rooms[here.scope.app, room].tail.forget_events()  # type: ignore[union-attr]
+        await resumed.open("r", cursor)
+        await resumed.until_seq("r", said.event.seq)
+        for reading in (live, resumed):
+            assert [hidden["seq"] for hidden in reading.of_type("hidden")] == [said.event.seq - 1]
+            assert reading.places("r")[-2:] == [said.event.seq - 1, said.event.seq]
+
+
+async def test_who_missed_a_deletion_until_all_was_erased_is_told_of_it(
+    here: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lost publication, and an erasing that was faster than the audit: the room is deleted, not lost by the database."""
+    room = await here.room("r", "ann")
+    async with here.reading() as reading:
+        await reading.open("r")
+        wiring = here.wiring
+        monkeypatch.setattr(wiring.publisher, "offer", lambda *_: None)
+        monkeypatch.setattr(wiring.keeper, "on_heads", lambda *_, **__: None)
+        await delete_room(wiring.postgres, wiring.lanes, wiring.pepper, here.server, RoomId("r"), "key")
+        async with here.as_owner() as owner:
+            while (await owner.execute(PURGE, {"app": here.scope.app, "room": room})).scalar_one():
+                pass
+        await wiring.keeper.verify()
+        await reading.until(lambda: reading.of_type("unsubscribed"))
+        assert reading.of_type("unsubscribed") == [{"type": "unsubscribed", "room": "r", "reason": "room_deleted"}]
+        assert wiring.keeper.counts.forked == 0
 
 
 async def test_a_payload_on_another_room_s_channel_is_dropped(here: Inside) -> None:

@@ -18,6 +18,7 @@ from api.log.lane import Lane
 from tenants.errors import Unavailable
 from tenants.ids import UserId, UserNumber
 from tests.support.inside import Inside, inside
+from tests.support.room_model import RoomModel
 
 
 @pytest.fixture
@@ -227,64 +228,11 @@ async def test_a_lane_that_ends_leaves_nobody_waiting(here: Inside) -> None:
     assert all(isinstance(answer, Unavailable) for answer in answers)
 
 
-class Model:
-    """A log in a few lines of Python."""
-
-    def __init__(self) -> None:
-        self.events: list[tuple[Kind, int, Seq | None]] = [(Kind.ROOM_CREATED, 0, None)]
-        self.keys: dict[tuple[int, bytes], tuple[int, bytes]] = {}
-        self.members: set[int] = set()
-        self.latest: dict[int, int] = {}
-        self.deleted: set[int] = set()
-
-    def append(self, item: Item) -> tuple[Outcome, int | None]:
-        known = self.keys.get((item.sender, item.key_hash))
-        if known is not None:
-            return (Outcome.DUPLICATE, known[0]) if known[1] == item.request_hash else (Outcome.KEY_REUSED, None)
-        if item.needs is not Needs.NOTHING and item.sender not in self.members:
-            return Outcome.NOT_A_MEMBER, None
-        refusal = self._refusal(item)
-        if refusal is not None:
-            return refusal, None
-        seq = len(self.events) + 1
-        self.events.append((item.kind, item.sender, item.target))
-        self.keys[item.sender, item.key_hash] = (seq, item.request_hash)
-        self._change(item, seq)
-        return Outcome.ACCEPTED, seq
-
-    def _refusal(self, item: Item) -> Outcome | None:
-        if item.target is not None:
-            if item.target > len(self.events) or self.events[item.target - 1][0] is not Kind.MESSAGE_CREATED:
-                return Outcome.MESSAGE_NOT_FOUND
-            if item.needs is Needs.OWN_MESSAGE and self.events[item.target - 1][1] != item.sender:
-                return Outcome.NOT_ALLOWED
-            if item.target in self.deleted:
-                is_delete = item.kind is Kind.MESSAGE_DELETED
-                return Outcome.UNCHANGED if is_delete else Outcome.MESSAGE_NOT_FOUND
-            if item.expected not in {None, self.latest.get(item.target, item.target)}:
-                return Outcome.SEQ_CONFLICT
-        if item.kind is Kind.MEMBER_ADDED and item.subject in self.members:
-            return Outcome.UNCHANGED
-        if item.kind is Kind.MEMBER_REMOVED and item.subject not in self.members:
-            return Outcome.UNCHANGED
-        return None
-
-    def _change(self, item: Item, seq: int) -> None:
-        if item.target is not None:
-            self.latest[item.target] = seq
-        if item.kind is Kind.MESSAGE_DELETED and item.target is not None:
-            self.deleted.add(item.target)
-        if item.kind is Kind.MEMBER_ADDED and item.subject is not None:
-            self.members.add(item.subject)
-        if item.kind is Kind.MEMBER_REMOVED and item.subject is not None:
-            self.members.discard(item.subject)
-
-
 @pytest.mark.parametrize("seed", range(5))
 async def test_random_batches_end_as_the_model_of_the_log_does(here: Inside, seed: int) -> None:
     """Duplicates in a batch, members who leave in between, edits of what has just been said: one after the other."""
     chance = random.Random(seed)
-    rooms = {await here.room(f"r{number}"): Model() for number in range(3)}
+    rooms = {await here.room(f"r{number}"): RoomModel() for number in range(3)}
     for _ in range(30):
         batch = [random_item(here, chance, chance.choice(list(rooms))) for _ in range(chance.randint(1, 30))]
         answers = await asyncio.gather(*(here.wiring.lanes.append(each) for each in batch))

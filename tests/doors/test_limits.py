@@ -12,7 +12,7 @@ from api.embedded import Servers
 from tenants.channels import address_limit, app_limit, user_limit
 from tenants.gcra import MICROSECONDS, Rate, judge
 from tenants.ids import AppId, UserNumber
-from tenants.limits import SCRIPT, SHA, Limit, Limits
+from tenants.limits import MAX_CALLS, SCRIPT, SHA, Limit, Limits
 from tenants.pubsub import PubSub
 
 NOBODY = "redis://127.0.0.1:1/0"
@@ -168,3 +168,21 @@ async def test_limits_that_end_leave_nobody_waiting(pubsub: PubSub) -> None:
     assert sum(verdict.is_allowed for verdict in verdicts) == 3
     async with asyncio.timeout(1):
         assert not (await limits.take([limit])).is_allowed
+
+
+async def test_checks_that_came_during_a_failed_trip_make_none_of_their_own() -> None:
+    """However many wait for a Redis that does not answer, one time-out is all that they wait for."""
+    silent = await asyncio.start_server(_say_nothing, "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    async with silent, PubSub.open(f"redis://127.0.0.1:{port}/0") as pubsub:
+        limits = Limits(pubsub)
+        running = asyncio.create_task(limits.run())
+        first = asyncio.create_task(limits.take([bucket(0.01, 1)]))
+        while limits.counts.trips == 0:
+            await asyncio.sleep(0)
+        # More than one trip could carry, all while the first is under way.
+        later = [asyncio.create_task(limits.take([bucket(0.01, 1)])) for _ in range(2 * MAX_CALLS)]
+        verdicts = await asyncio.gather(first, *later)
+        running.cancel()
+    assert all(verdict.is_allowed for verdict in verdicts)
+    assert limits.counts.trips == 1

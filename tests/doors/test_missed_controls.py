@@ -1,6 +1,7 @@
 """A process whose eye on the database has been shut: what was revoked meanwhile holds no more when it opens again."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -8,6 +9,8 @@ from sqlalchemy import text
 
 from api.log import commits
 from api.tails import audit
+from tenants.authority import MAX_REMEMBERED
+from tenants.errors import Unauthenticated
 from tenants.keys import create_key, revoke_key
 from tests.support.inside import Inside, inside
 
@@ -68,3 +71,14 @@ async def test_after_too_long_everybody_comes_again(here: Inside, monkeypatch: p
                 await asyncio.sleep(0.01)
         assert reading.connection.close_code == 1012
         wiring.connections.remove(reading.connection)
+
+
+async def test_who_guesses_pushes_nobody_out(here: Inside) -> None:
+    """However many credentials are refused, one that holds stays known."""
+    wiring = here.wiring
+    _, spelt = await create_key(wiring.postgres, wiring.pepper, here.scope.app, "k")
+    await wiring.authority.authenticate(spelt)
+    for number in range(MAX_REMEMBERED + 1):
+        with contextlib.suppress(Unauthenticated):
+            await wiring.authority.authenticate(f"guess {number}")
+    assert wiring.authority.remembers(spelt)

@@ -15,6 +15,7 @@ from tests.support.inside import Inside, inside
 
 OLD = text("UPDATE events SET at = at - interval '1 day' WHERE app_id = :app AND room = :room AND seq <= :seq")
 RETAIN = text("UPDATE rooms SET retention_s = 3600 WHERE app_id = :app AND room = :room")
+LONGEST = text("UPDATE rooms SET retention_s = 9223372036854775807 WHERE app_id = :app AND room = :room")
 APP = text("UPDATE apps SET retention_s = 3600 WHERE app_id = :app")
 ROWS = "SELECT seq FROM events WHERE app_id = $1 AND room = $2 ORDER BY seq"
 
@@ -61,6 +62,19 @@ async def test_what_is_too_old_goes_and_the_head_stays(here: Inside, *, by_app: 
     await purged(here)
     assert await seqs(here, room) == [8]
     assert (await here.say("r", "on", "ann")).event.seq == 9
+
+
+async def test_a_room_that_keeps_for_longer_than_time_lasts_holds_up_no_other(here: Inside) -> None:
+    """The edge takes no such number any more; one that stands already means for ever."""
+    longest, other = await here.room("longest", "ann"), await here.room("other", "ann")
+    for room in (longest, other):
+        await talk(here, "longest" if room == longest else "other", 2)
+        await aged(here, room, 3)
+    async with here.as_owner() as connection:
+        await connection.execute(LONGEST, {"app": here.scope.app, "room": longest})
+    await purged(here)
+    assert await seqs(here, longest) == [1, 2, 3, 4]
+    assert await seqs(here, other) == [4]
 
 
 async def test_a_cursor_below_the_floor_is_reset_in_one_trip(here: Inside) -> None:

@@ -145,7 +145,11 @@ async def dial(port: int, *, source: str = "127.0.0.1", receive_bytes: int | Non
     raw.bind((source, 0))
     if receive_bytes is not None:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-    await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", port))
+    try:
+        await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", port))
+    except OSError:
+        raw.close()
+        raise
     reader, writer = await asyncio.open_connection(sock=raw, limit=2**16 if receive_bytes is None else receive_bytes)
     try:
         yield Raw(reader, writer)

@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.endurance.raw import BINARY, CLOSE, PING, PONG, TEXT, End, Raw, frame, raw_socket
+from tests.endurance.raw import BINARY, CLOSE, PING, PONG, TEXT, End, Raw, dial, frame, raw_socket, upgrade
+from tests.support.document import read_frame
 from tests.support.processes import Service
 from tests.support.sockets import Socket
 from tests.support.world import App, World, new_world
@@ -111,6 +111,37 @@ async def test_a_frame_against_the_protocol_ends_its_own_socket_only(world: Worl
     assert "Traceback" not in app.service.log.read_text()[len(before) :]
 
 
+KINDS = {"text": TEXT, "binary": BINARY, "continuation": 0, "close": CLOSE, "ping": PING, "pong": PONG}
+CONTROLS = {"close": CLOSE, "ping": PING, "pong": PONG}
+FORBIDDEN = {
+    **{f"opcode {opcode}": frame(b"x", opcode) for opcode in (*range(3, 8), *range(11, 16))},
+    **{f"reserved {bits} of {kind}": frame(b"", KINDS[kind], reserved=bits) for kind in KINDS for bits in range(1, 8)},
+    **{f"unmasked {kind}": frame(b"", KINDS[kind], masked=False) for kind in KINDS},
+    **{f"fragmented {kind}": frame(b"", CONTROLS[kind], fin=False) for kind in CONTROLS},
+    **{f"{kind} of 126 bytes": frame(b"\x03\xe8" + b"x" * 124, CONTROLS[kind]) for kind in CONTROLS},
+    **{
+        f"close code {code}": frame(code.to_bytes(2, "big"), CLOSE)
+        for code in (0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1999, 2000, 2999, 5000, 65_535)
+    },
+}
+FAREWELLS = (*range(1000, 1004), *range(1007, 1015), 3000, 3999, 4000, 4999)
+
+
+async def test_each_frame_that_is_forbidden_ends_its_own_socket_at_once(world: World) -> None:
+    """Each opcode, bit, length and close code that RFC 6455 does not allow is 1002; farewells that it allows are returned."""
+    app = world.app
+    token = await app.token("ann")
+    async with healthy_neighbour(app):
+        for said, data in FORBIDDEN.items():
+            async with raw_socket(app.service.port, token) as raw:
+                await raw.send(data)
+                assert (await raw.end()).code == 1002, said
+        for code in FAREWELLS:
+            async with raw_socket(app.service.port, token) as raw:
+                await raw.send(frame(code.to_bytes(2, "big") + b"bye", CLOSE))
+                assert (await raw.end()).code == code
+
+
 async def test_a_farewell_that_is_not_answered_is_not_waited_for(world: World) -> None:
     """Whoever neither answers the close frame nor hangs up is hung up on."""
     async with raw_socket(world.app.service.port, await world.app.token("ann")) as raw:
@@ -144,6 +175,7 @@ SAID: dict[str, tuple[str, str | int]] = {
     "no op": ('{"id":1}', "bad_request"),
     "an unknown field": ('{"op":"ping","id":1,"x":1}', "bad_request"),
     "an id that is an object": ('{"op":"ping","id":{"a":1}}', "bad_request"),
+    "an id that is a truth": ('{"op":"drop","id":true}', "bad_request"),
     "an id that is a fraction": ('{"op":"ping","id":1.5}', "bad_request"),
     "an op given twice": ('{"op":"auth","op":"ping","id":1}', "bad_request"),
     "an integer of 100,000 digits": ('{"op":"ping","id":' + "9" * 100_000 + "}", 4400),
@@ -175,6 +207,7 @@ async def test_what_is_said_wrongly_is_answered(world: World, case: str) -> None
             assert (await raw.end()).code == reaction
         else:
             answer = await raw.hear_json()
+            read_frame(json.dumps(answer))
             assert answer["type"] == "error", answer
             assert answer["problem"]["code"] == reaction, answer
             assert await is_alive(raw)
@@ -310,8 +343,22 @@ FIELDS = {
 }
 OPS = st.sampled_from(["subscribe", "unsubscribe", "send", "edit", "delete", "ping", "auth", "nope"])
 NEARLY = st.builds(lambda op, rest: {"op": op, **rest}, OPS | JSON, st.fixed_dictionaries({}, optional=FIELDS))
+ESCAPED = (NEARLY | JSON).map(json.dumps)
+SPOILT = st.builds(
+    lambda text, at, cut, put: text[: at % (len(text) + 1)] + put + text[at % (len(text) + 1) + cut :],
+    ESCAPED,
+    st.integers(0, 500),
+    st.integers(0, 3),
+    st.sampled_from(
+        ["", '"', "}", "[" * 70, "{", ",", '"id":7,', "\\u0000", "\\ud800", "-", "9" * 400, "NaN", "\t", "é", "\x7f"]
+    ),
+)
+"""Texts with a piece cut out or put in: names given twice, deep nesting, numbers beyond all bounds, half letters."""
+OWN_TOKEN = "{own token}"
+TEXTS = ESCAPED | SPOILT | st.just(json.dumps({"op": "auth", "id": 5, "token": OWN_TOKEN}))
 DOCUMENTED = {4400, 4413, 4429, 1007, 1009}
-ANSWERS = {"subscribed", "unsubscribed", "snapshot", "reset", "ack", "error", "pong", "heartbeat"}
+UNHEARD = {4400, 4401, 4413}
+"""How strangers end."""
 
 
 class Session:
@@ -321,32 +368,61 @@ class Session:
         self._app = app
         self._token = token
 
-    async def say_all(self, said: list[Any]) -> None:
-        async with raw_socket(self._app.service.port, self._token) as raw:
-            await raw.send(b"".join(frame(json.dumps(each).encode("utf-8", "surrogatepass")) for each in said))
-            await raw.send(frame(PING_FRAME))
-            async with asyncio.timeout(10):
-                while True:
-                    opcode, payload = await raw.hear()
-                    if opcode == CLOSE:
-                        assert int.from_bytes(payload[:2], "big") in DOCUMENTED, (said, payload)
-                        return
-                    if opcode != TEXT:
-                        continue
-                    answer = json.loads(payload)
-                    if answer == {"id": "alive", "type": "pong"}:
-                        return
-                    assert answer["type"] in ANSWERS or "seq" in answer, (said, answer)
-                    if answer["type"] == "error":
-                        assert answer["problem"]["status"] < 500, (said, answer)
+    async def say_all(self, said: list[str]) -> None:
+        frames = [frame(each.replace(OWN_TOKEN, self._token).encode()) for each in said]
+        async with raw_socket(self._app.service.port, self._token) as raw, asyncio.timeout(10):
+            await raw.send(b"".join(frames) + frame(PING_FRAME))
+            while True:
+                opcode, payload = await raw.hear()
+                if opcode == CLOSE:
+                    assert int.from_bytes(payload[:2], "big") in DOCUMENTED, (said, payload)
+                    return
+                if opcode != TEXT:
+                    continue
+                answer = read_frame(payload)
+                if answer == {"id": "alive", "type": "pong"}:
+                    return
+                if answer["type"] == "error":
+                    assert answer["problem"]["status"] < 500, (said, answer)
+
+    async def say_as_stranger(self, said: str) -> None:
+        async with raw_socket(self._app.service.port, None) as raw:
+            await raw.send(frame(said.encode()))
+            assert (await raw.end()).code in UNHEARD, said
+
+
+@contextlib.asynccontextmanager
+async def busy_neighbour(app: App) -> AsyncIterator[None]:
+    """Somebody else's socket, in whose room something is said all the time; it must hear all of it, in order."""
+    await app.room("busy", ("neighbour",))
+    is_over = asyncio.Event()
+    said: list[int] = []
+
+    async def talk() -> None:
+        while not is_over.is_set():
+            said.append((await app.say("busy", "on and on", "neighbour"))["seq"])
+
+    async with app.socket("neighbour") as socket:
+        begin = (await socket.open("busy"))["snapshot"]["seq"]
+        talking = asyncio.create_task(talk())
+        try:
+            yield
+        finally:
+            is_over.set()
+            await talking
+        heard = [event["seq"] for event in await socket.until_seq(said[-1])]
+    assert heard == said == list(range(begin + 1, said[-1] + 1))
 
 
 async def test_near_valid_frames_are_answered_or_close_their_socket(world: World) -> None:
-    """Whatever nearly fits the grammar has a documented reaction: no hang, no fault, no word of our insides."""
+    """Whatever nearly fits the grammar, before and after a credential, has a documented reaction: no hang, no fault.
+
+    No word of our insides is told, and a neighbour hears meanwhile all that is said to it, in order.
+    """
     app = world.app
     await app.room("r", ("ann",))
     before = app.service.log.read_text()
-    async with healthy_neighbour(app):
+    async with busy_neighbour(app):
         session = Session(app, await app.token("ann"))
         loop = asyncio.get_running_loop()
         # hypothesis drives plain functions: each example runs in this loop, from a thread that waits for it.
@@ -355,9 +431,29 @@ async def test_near_valid_frames_are_answered_or_close_their_socket(world: World
 
 
 def run_examples(session: Session, loop: asyncio.AbstractEventLoop) -> None:
-    @given(said=st.lists(NEARLY | JSON, min_size=1, max_size=12))
-    @settings(max_examples=80, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    def example(said: list[Any]) -> None:
+    bounded = settings(max_examples=80, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+
+    @given(said=st.lists(TEXTS, min_size=1, max_size=12))
+    @bounded
+    def after_auth(said: list[str]) -> None:
         asyncio.run_coroutine_threadsafe(session.say_all(said), loop).result(30)
 
-    example()
+    @given(said=ESCAPED | SPOILT)
+    @bounded
+    def before_auth(said: str) -> None:
+        asyncio.run_coroutine_threadsafe(session.say_as_stranger(said), loop).result(30)
+
+    after_auth()
+    before_auth()
+
+
+async def test_a_refused_upgrade_is_no_error_in_our_log(service: Service, world: World) -> None:
+    """A stranger's wrong tokens are answered, and leave no line that would wake somebody up."""
+    before = len(service.log.read_bytes())
+    for _ in range(3):
+        async with dial(service.port) as raw:
+            await raw.send(upgrade("nonsense"))
+            assert (await raw.head())[0] == 401
+            await raw.hung_up()
+    assert (await world.app.ask("GET", "/v1/rooms")).status_code == 200
+    assert b"ERROR" not in service.log.read_bytes()[before:]

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from api.subscriptions.connections import SPREAD
 from tests.endurance.rolling import roll_over
+from tests.support.document import public_client
 from tests.support.processes import Service
 from tests.support.world import new_app
 
@@ -35,7 +35,7 @@ def three(environment: dict[str, str], tmp_path: Path) -> Iterator[list[Service]
 @pytest.mark.timeout(300)
 async def test_a_rolling_restart_is_not_noticed(three: list[Service]) -> None:
     """Three processes are restarted one after the other: nobody misses anything, and nobody returns in a crowd."""
-    async with httpx2.AsyncClient(base_url=three[0].url, timeout=30) as http:
+    async with public_client(three[0].url) as http:
         app = await new_app(three[0], http)
         roll = await roll_over(three, app, sockets=SOCKETS, drain_delay_s=DELAY_S)
     assert roll.breaks == []

@@ -3,12 +3,12 @@
 import contextlib
 from collections.abc import AsyncIterator
 
-import httpx2
 import pytest
 
 from tests.endurance.gauges import figures
 from tests.endurance.idle import crowd
 from tests.endurance.raw import dial, raw_socket, upgrade
+from tests.support.document import public_client
 from tests.support.processes import Service, running_service
 from tests.support.world import App, new_app
 
@@ -25,7 +25,7 @@ async def strict(environment: dict[str, str], tmp_path_factory: pytest.TempPathF
         "ROOMLOG_MAX_UNAUTHENTICATED_PER_ADDRESS": str(PER_ADDRESS),
     }
     with running_service(settings, tmp_path_factory.mktemp("strict") / "log") as service:
-        async with httpx2.AsyncClient(base_url=service.url, timeout=30) as http:
+        async with public_client(service.url) as http:
             yield await new_app(service, http)
 
 

@@ -86,7 +86,7 @@ def post(url: str, credential: str, body: dict[str, Any]) -> dict[str, Any]:
 def test_dev_seeds_prints_and_keeps_its_data(tmp_path: Path, dev: Dev) -> None:
     """The demo can be used at once by what is printed and written; a second run finds what the first one kept."""
     demo = dev.ready()
-    assert set(demo) == {"url", "internal_url", "api_key", "app_id", "room_id", "users"}
+    assert set(demo) == {"url", "internal_url", "api_key", "app_id", "room_id", "redis_url", "users"}
     alice = demo["users"][0]
     said = post(
         f"{demo['url']}/v1/rooms/{demo['room_id']}/messages",

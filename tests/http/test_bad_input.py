@@ -150,3 +150,21 @@ async def test_strange_requests_are_answered_by_the_book(world: World) -> None:
         headers = {"Roomlog-As": "ann", **more.pop("headers", {})} if path == PATH else more.pop("headers", {})
         answer = await world.app.ask(method, path, headers=headers, **more)
         assert (answer.status_code, answer.json()["code"]) == (status, code), (method, path, answer.text)
+
+
+@pytest.mark.parametrize("id", ["a%2Fmessages", "a%2fmembers", "a%2F..%2Fb"])
+async def test_a_slash_in_an_id_leads_nowhere_else(world: World, id: str) -> None:  # noqa: A002
+    """Encoded it stays part of the id, which is none; it is not taken as the path of another route."""
+    await world.app.room("a", ("ann",))
+    answer = await world.app.ask("GET", f"/v1/rooms/{id}")
+    assert (answer.status_code, answer.json()["code"]) in {(400, "bad_request"), (404, "not_found")}
+
+
+@pytest.mark.parametrize("query", ["private=null", "direct=null", "limit=10&limit=20", "limit=null"])
+async def test_a_query_that_can_be_taken_in_two_ways_is_refused(world: World, query: str) -> None:
+    """Neither is a parameter's second value dropped, nor `null` taken as absent."""
+    answer = await world.app.ask("GET", f"/v1/rooms?{query}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+    assert query.partition("=")[0] in answer.json()["detail"]
+    # A name may begin with it.
+    assert (await world.app.ask("GET", "/v1/rooms?prefix=null")).status_code == 200

@@ -8,6 +8,7 @@ import httpx2
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.document import public_client
 from tests.support.processes import Service
 from tests.support.world import World
 
@@ -105,7 +106,7 @@ async def test_what_happens_is_counted(world: World, service: Service) -> None:
 
 async def test_paths_that_nobody_serves_make_no_labels(service: Service) -> None:
     """A stranger who asks for a thousand paths makes one line in the figures."""
-    async with httpx2.AsyncClient(base_url=service.url) as http:
+    async with public_client(service.url) as http:
         for number in range(20):
             await http.get(f"/v1/unheard-of/{number}")
     names = [name for name in await figures(service) if name.startswith("roomlog_requests_total")]

@@ -1,6 +1,7 @@
 """Limits on the real service: who goes beyond is told so and when to come back, and nobody else notices."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ import httpx2
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from tests.support.document import public_client
 from tests.support.processes import Service, running_service
 from tests.support.world import App, new_app
 
@@ -20,7 +22,7 @@ TEXT = {"parts": [{"type": "text", "text": "x"}]}
 async def limited(service: Service, **bursts: int) -> AsyncIterator[App]:
     """An app whose named limits have a burst, and fill up too slowly to matter."""
     limits = {name: {"per_s": SLOWLY, "burst": burst} for name, burst in bursts.items()}
-    async with httpx2.AsyncClient(base_url=service.url, timeout=30) as http:
+    async with public_client(service.url) as http:
         yield await new_app(service, http, limits=limits)
 
 
@@ -99,6 +101,24 @@ async def test_sends_by_rest_and_on_sockets_share_a_budget(service: Service) -> 
         assert len(page["messages"]) == 5
 
 
+async def test_a_room_s_sends_are_limited_whoever_sends(service: Service) -> None:
+    """Users and the app's key share what one room takes, by REST and on sockets; another room goes on."""
+    async with limited(service, room_sends=3) as app:
+        for room in ("r", "other"):
+            await app.room(room, ("ann", "bob"))
+        for user in ("ann", "bob"):
+            assert (await app.ask("POST", "/v1/rooms/r/messages", TEXT, user=user)).status_code == 201
+        assert (await app.ask("POST", "/v1/rooms/r/messages", TEXT, acting="ann")).status_code == 201
+        refused = await app.ask("POST", "/v1/rooms/r/messages", TEXT, user="bob")
+        assert (refused.status_code, refused.json()["detail"]) == (429, "Exhausted: room_sends.")
+        assert '"room_sends";r=0' in refused.headers["RateLimit"]
+        async with app.socket("ann") as socket:
+            await socket.say(op="send", id=1, room="r", **TEXT)
+            assert (await socket.hear())["problem"]["code"] == "rate_limited"
+            await socket.say(op="send", id=2, room="other", **TEXT)
+            assert (await socket.hear())["type"] == "ack"
+
+
 async def test_the_limits_are_shown(service: Service) -> None:
     """An app sees its limits, the named and the default ones."""
     async with limited(service, app_sends=7) as app:
@@ -117,6 +137,13 @@ async def test_openings_have_a_budget_of_their_own(service: Service) -> None:
         refused = await app.ask("GET", "/v1/rooms/r/events?wait=0", user="ann")
         assert (refused.status_code, refused.json()["detail"]) == (429, "Exhausted: user_openings.")
         assert refused.headers["RateLimit"].startswith('"app_openings"')
+        with pytest.raises(InvalidStatus) as upgrade:
+            async with app.socket("ann"):
+                pass
+        headers = upgrade.value.response.headers
+        assert upgrade.value.response.status_code == 429
+        assert headers["RateLimit"].startswith('"app_openings"')
+        assert headers["X-Request-Id"] == json.loads(upgrade.value.response.body or b"{}")["request_id"]
 
 
 # ---- quotas
@@ -124,7 +151,7 @@ async def test_openings_have_a_budget_of_their_own(service: Service) -> None:
 
 @asynccontextmanager
 async def with_quotas(service: Service, **quotas: int) -> AsyncIterator[App]:
-    async with httpx2.AsyncClient(base_url=service.url, timeout=30) as http:
+    async with public_client(service.url) as http:
         yield await new_app(service, http, limits=quotas)
 
 
@@ -210,7 +237,7 @@ async def settled(http: httpx2.AsyncClient, app: App) -> None:
 
 async def test_an_address_that_guesses_is_barred_and_others_are_not(strict: Service) -> None:
     """Ten wrong keys get 401, the next 429; what the address invents about itself changes nothing."""
-    async with httpx2.AsyncClient(base_url=strict.url, timeout=30) as http:
+    async with public_client(strict.url) as http:
         app = await new_app(strict, http)
         known = {"Authorization": f"Bearer {app.key}", "X-Forwarded-For": "203.0.113.7"}
         await settled(http, app)
@@ -229,7 +256,7 @@ async def test_an_address_that_guesses_is_barred_and_others_are_not(strict: Serv
 
 async def test_a_network_of_ipv6_counts_as_one_address(strict: Service) -> None:
     """Whoever has 2^64 addresses has one bucket."""
-    async with httpx2.AsyncClient(base_url=strict.url, timeout=30) as http:
+    async with public_client(strict.url) as http:
         answers = [await guess(http, number, f"2001:db8::{number:x}") for number in range(12)]
         assert count(answers, 429) == 2
         assert (await guess(http, 0, "2001:db8:0:1::1")).status_code == 401
@@ -237,13 +264,13 @@ async def test_a_network_of_ipv6_counts_as_one_address(strict: Service) -> None:
 
 async def test_nobody_is_believed_who_is_no_trusted_proxy(service: Service) -> None:
     """Without trusted proxies the header is ignored: the answer tells https apart by nothing that a client sends."""
-    async with httpx2.AsyncClient(base_url=service.url, timeout=30) as http:
+    async with public_client(service.url) as http:
         answer = await http.get("/v1/rooms", headers={"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"})
         assert "strict-transport-security" not in answer.headers
 
 
 async def test_a_trusted_proxy_tells_that_it_was_https(strict: Service) -> None:
     """Behind a proxy that ends TLS, browsers are told to stay with https."""
-    async with httpx2.AsyncClient(base_url=strict.url, timeout=30) as http:
+    async with public_client(strict.url) as http:
         answer = await http.get("/v1/rooms", headers={"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"})
         assert "strict-transport-security" in answer.headers

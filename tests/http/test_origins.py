@@ -7,6 +7,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from tests.support.document import public_client
 from tests.support.processes import Service
 from tests.support.sockets import Socket
 from tests.support.world import App, World
@@ -40,7 +41,7 @@ async def test_a_preflight_needs_no_credential(service: Service, path: str) -> N
         "Access-Control-Request-Method": "PATCH",
         "Access-Control-Request-Headers": "authorization, content-type, idempotency-key",
     }
-    async with httpx2.AsyncClient(base_url=service.url) as http:
+    async with public_client(service.url) as http:
         answer = await http.options(path, headers=headers)
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["access-control-allow-origin"] == EVIL

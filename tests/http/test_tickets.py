@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from tests.contract.followers import events_of
+from tests.support.document import public_client
 from tests.support.processes import Service, running_service
 from tests.support.world import App, World, new_app
 
@@ -28,7 +29,7 @@ async def a_ticket(app: App, room: str, **who: Any) -> dict[str, Any]:
 @contextlib.asynccontextmanager
 async def stream(service: Service, url: str, **headers: str) -> AsyncIterator[Events]:
     """Open a stream as a browser does: with the URL and no credential."""
-    async with httpx2.AsyncClient(base_url=service.url, timeout=30) as http:
+    async with public_client(service.url) as http:
         async with http.stream("GET", url, headers=headers) as answer:
             assert answer.status_code == 200, await answer.aread()
             yield events_of(answer.aiter_lines())
@@ -44,7 +45,7 @@ async def hear(events: Events, *kinds: str) -> dict[str, Any]:
 
 
 async def refusal(service: Service, url: str) -> tuple[int, str]:
-    async with httpx2.AsyncClient(base_url=service.url, timeout=30) as http:
+    async with public_client(service.url) as http:
         async with http.stream("GET", url) as answer:
             if answer.status_code == 200:
                 return 200, ""
@@ -193,7 +194,7 @@ async def test_a_ticket_is_of_the_room_and_not_of_its_name(world: World) -> None
 async def test_a_ticket_survives_the_service(environment: dict[str, str], tmp_path: Any) -> None:
     """Killed and started anew, it takes the ticket from where its bearer left off."""
     with running_service(environment, tmp_path / "log") as own:
-        async with httpx2.AsyncClient(base_url=own.url, timeout=30) as http:
+        async with public_client(own.url) as http:
             app = await new_app(own, http)
             await app.room("r", ("ann",))
             url = (await a_ticket(app, "r", user="ann"))["url"]
@@ -202,7 +203,7 @@ async def test_a_ticket_survives_the_service(environment: dict[str, str], tmp_pa
                 await asyncio.to_thread(own.end, signal.SIGKILL)
         own.spawn()
         await asyncio.to_thread(own.await_ready)
-        async with httpx2.AsyncClient(base_url=own.url, timeout=30) as http:
+        async with public_client(own.url) as http:
             app.http = http
             said = await app.say("r", "after", "ann")
             async with stream(own, url, **{"Last-Event-ID": cursor}) as events:
@@ -213,7 +214,7 @@ async def test_a_process_that_is_going_puts_an_eventsource_off(environment: dict
     """Any status but 200 would end it for good: it is told to come back later, while others are refused with 503."""
     slow = environment | {"ROOMLOG_DRAIN_S": "4"}
     with running_service(slow, tmp_path / "log") as own:
-        async with httpx2.AsyncClient(base_url=own.url, timeout=30) as http:
+        async with public_client(own.url) as http:
             app = await new_app(own, http)
             await app.room("r", ("ann",))
             token = await app.token("ann")

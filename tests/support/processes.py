@@ -16,6 +16,8 @@ from pathlib import Path
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 35.0
 ROOT = Path(__file__).parent.parent.parent
+FENCE = os.environ.get("ROOMLOG_DB_FENCE", "control")
+"""`all` runs everything here through row-level security."""
 
 
 def free_port() -> int:

@@ -9,6 +9,8 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as connect_socket
 
+from tests.support.document import read_frame
+
 WAIT_S = 5.0
 EVENTS = ("message.", "member.", "room.", "hidden")
 
@@ -27,9 +29,9 @@ class Socket:
         """Give the next frame that is no heartbeat."""
         async with asyncio.timeout(wait_s):
             while True:
-                frame = json.loads(await self.raw.recv())
+                frame = read_frame(await self.raw.recv())
                 if frame["type"] != "heartbeat":
-                    return dict(frame)
+                    return frame
 
     async def hear_answer(self, mark: str, wait_s: float = WAIT_S) -> dict[str, Any]:
         """Give the frame that answers one's own, passing over what comes in between."""

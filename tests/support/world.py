@@ -9,6 +9,7 @@ import httpx2
 import msgspec
 
 from tenants.budgets import Allowance, Allowed
+from tests.support.document import public_client
 from tests.support.processes import Service
 from tests.support.sockets import Socket, connect
 
@@ -92,7 +93,7 @@ class World:
 
 @contextlib.asynccontextmanager
 async def new_world(service: Service) -> AsyncIterator[World]:
-    async with httpx2.AsyncClient(base_url=service.url, timeout=30) as http:
+    async with public_client(service.url) as http:
         yield World(await new_app(service, http), await new_app(service, http))
 
 

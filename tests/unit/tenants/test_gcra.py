@@ -1,5 +1,7 @@
 """GCRA: a bucket gives its burst, then what has filled up since, and never more."""
 
+from fractions import Fraction
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,6 +43,44 @@ def test_no_stretch_of_time_has_more_than_the_burst_and_what_fills_up_in_it(rate
     for index, begin in enumerate(taken):
         for count, end in enumerate(taken[index:], start=1):
             assert count <= rate.burst + (end - begin) / rate.interval_us
+
+
+class Bucket:
+    """The same limit as people think of it, in exact fractions: so much is in it, and fills up with time."""
+
+    def __init__(self, rate: Rate) -> None:
+        self.rate = rate
+        self.level = Fraction(rate.burst)
+
+    def wait(self, passed_us: int) -> None:
+        self.level = min(Fraction(self.rate.burst), self.level + Fraction(passed_us, self.rate.interval_us))
+
+    @property
+    def wait_us(self) -> Fraction:
+        """Until there is one to take."""
+        return max(Fraction(0), (1 - self.level) * self.rate.interval_us)
+
+
+CHECKS = st.tuples(st.integers(0, 3 * MICROSECONDS), st.sets(st.integers(0, 2), min_size=1))
+
+
+@given(st.lists(RATES, min_size=3, max_size=3), st.lists(CHECKS, max_size=40))
+def test_it_is_a_bucket_that_fills_up_to_the_last_fraction(
+    rates: list[Rate], checks: list[tuple[int, set[int]]]
+) -> None:
+    """Whichever buckets are asked for at which moments: allowed if each has one, and all of them stand as they would."""
+    buckets, full_at, now_us = [Bucket(rate) for rate in rates], [0] * 3, NOW
+    for passed_us, chosen in checks:
+        now_us += passed_us
+        for bucket in buckets:
+            bucket.wait(passed_us)
+        verdict = judge([rates[index] for index in chosen], [full_at[index] for index in chosen], now_us)
+        assert verdict.is_allowed is all(buckets[index].level >= 1 for index in chosen)
+        for index, standing in zip(chosen, verdict.standings, strict=True):
+            buckets[index].level -= verdict.is_allowed
+            full_at[index] = now_us + standing.used_us if verdict.is_allowed else full_at[index]
+            assert standing.remaining == buckets[index].level // 1
+            assert standing.wait_us == buckets[index].wait_us
 
 
 def test_one_empty_bucket_leaves_the_others_untouched() -> None:

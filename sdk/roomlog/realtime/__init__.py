@@ -1,0 +1,1 @@
+"""Following rooms: one connection, its rooms, what they hold, and what is to be sent."""
