@@ -1,4 +1,4 @@
-"""Several processes of the service on one PostgreSQL and one Valkey, each of which can be killed."""
+"""Several processes of the service on one PostgreSQL and one Valkey, each of which can be broken."""
 
 import base64
 import contextlib
@@ -7,15 +7,14 @@ import secrets
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from api import embedded
-from api.embedded import redis_server, servers
-from api.migrate import migrate
-from tests.support.processes import ROOT, Service
+from api.embedded import redis_server
+from tests.promises.databases import Database, running_database
+from tests.support.processes import FENCE, Service
 
 LAUNCH = [sys.executable, "-m", "tests.promises.launch"]
 
@@ -24,15 +23,44 @@ LAUNCH = [sys.executable, "-m", "tests.promises.launch"]
 class Cluster:
     """What the faults work on."""
 
-    database_url: str
+    database: Database
     redis_path: Path
+    """Where the server listens."""
     log_folder: Path
-    data: Path
     services: list[Service] = field(default_factory=list)
     redis: "subprocess.Popen[bytes] | None" = None
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
+    @property
+    def database_url(self) -> str:
+        return self.database.url
+
+    @property
+    def redis_address(self) -> Path:
+        """Where clients of Redis connect: it leads to the server, or to a proxy before it."""
+        return self.database.address / "redis.sock"
+
+    @property
+    def redis_url(self) -> str:
+        return f"unix://{self.redis_address}"
+
+    def lead_redis_to(self, socket: Path) -> None:
+        """Lead the address to a socket, at once; connections that stand stay where they are."""
+        draft = self.redis_address.with_name("new-redis")
+        draft.unlink(missing_ok=True)
+        draft.symlink_to(socket)
+        draft.rename(self.redis_address)
+
+    def spawn_redis(self) -> None:
+        """Start an empty Redis; from the main thread. It listens within some milliseconds."""
+        self.redis_path.unlink(missing_ok=True)
+        command: list[Path | str] = [embedded._find_redis(os.environ), "--port", "0", "--unixsocket", self.redis_path]
+        command += ["--save", "", "--appendonly", "no", "--dir", self.log_folder]
+        process = embedded._process(command, self.log_folder / "redis.log", None, signal.SIGTERM)
+        self.redis = self._stack.enter_context(process)
+
     def start_redis(self) -> None:
+        """Start an empty Redis and wait for it."""
         self.redis_path.unlink(missing_ok=True)
         context = redis_server(self.redis_path, self.log_folder / "redis.log", os.environ)
         self.redis = self._stack.enter_context(context)
@@ -44,24 +72,21 @@ class Cluster:
 
     def stop_postgres(self) -> None:
         """End the server in order; it takes no connections until `start_postgres`."""
-        pid = int((self._cluster_folder / "postmaster.pid").read_text().splitlines()[0])
-        os.kill(pid, signal.SIGINT)
-        deadline = time.monotonic() + 10
-        while (self._cluster_folder / "postmaster.pid").exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
+        self.database.primary.end(signal.SIGINT)
 
     def start_postgres(self) -> None:
-        account = embedded._account()
-        binaries = embedded._runnable(embedded._find_postgres(os.environ), account)
-        command: list[Path | str] = [binaries / "postgres", "-D", self._cluster_folder, "-k", self.redis_path.parent]
-        command += ["-c", "listen_addresses=", "-c", "max_connections=200", "-c", "fsync=off"]
-        log = self.log_folder / "postgres.log"
-        self._stack.enter_context(embedded._process(command, log, account, signal.SIGINT))
-        embedded._await(self.redis_path.parent / ".s.PGSQL.5432", embedded.HELLO, b"R", log)
+        self.database.spawn(self.database.primary)
+        self.database.primary.await_ready()
 
-    @property
-    def _cluster_folder(self) -> Path:
-        return next(self.data.glob("pg[0-9]*"))
+    def renew(self, **planted: str) -> None:
+        """Put fresh processes in place of all, with other faults planted."""
+        for service in self.services:
+            service.end(signal.SIGKILL)
+            service.environment |= planted
+            service.log.unlink(missing_ok=True)
+            service.spawn()
+        for service in self.services:
+            service.await_ready()
 
     def close(self) -> None:
         for service in self.services:
@@ -73,25 +98,25 @@ class Cluster:
 @contextlib.contextmanager
 def running_cluster(folder: Path, processes: int, planted: dict[str, str]) -> Iterator[Cluster]:
     """Run a cluster whose services have the faults of `launch` planted that `planted` names."""
-    with servers(folder, os.environ, durable=False, start_redis=False) as stores:
-        migrate(stores.database_url, ROOT / "migrations")
-        path = Path(stores.redis_url.removeprefix("unix://"))
-        cluster = Cluster(stores.database_url, path, folder, stores.data)
+    with running_database(folder) as database:
+        cluster = Cluster(database, database.folder / "redis.sock", folder)
         try:
             cluster.start_redis()
+            cluster.lead_redis_to(cluster.redis_path)
             environment = {
-                "DATABASE_URL": stores.database_url,
-                "REDIS_URL": stores.redis_url,
+                "DATABASE_URL": cluster.database_url,
+                "REDIS_URL": cluster.redis_url,
                 "ROOMLOG_PEPPER": secrets.token_hex(32),
                 "ROOMLOG_MASTER_KEYS": "1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
                 "ROOMLOG_OPERATOR_TOKEN": secrets.token_hex(32),
                 "ROOMLOG_DRAIN_S": "1",
                 "ROOMLOG_DRAIN_DELAY_S": "0",
+                "ROOMLOG_DB_FENCE": FENCE,
                 **planted,
             }
             for number in range(processes):
                 log = folder / f"service-{number}.log"
-                service = Service(environment, log, command=LAUNCH)
+                service = Service(dict(environment), log, command=LAUNCH)
                 service.spawn()
                 cluster.services.append(service)
             for service in cluster.services:

@@ -1,15 +1,18 @@
 """One run: a cluster, its users, its faults, and the verdict."""
 
 import asyncio
+import contextlib
+import json
+import os
 import random
-import signal
 import time
-from collections.abc import Awaitable, Callable
+import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg
 import httpx2
+import msgspec
 
 from api.ids import RoomId
 from api.log.epochs import Epochs
@@ -17,18 +20,36 @@ from api.log.event import event_json
 from api.log.read import Reader
 from tenants.ids import parse_app_name
 from tenants.postgres import Postgres
-from tests.promises.checks import Log, Verdict, check
+from tests.promises.checks import Evidence, Resources, Verdict, check
 from tests.promises.cluster import Cluster, running_cluster
-from tests.promises.history import History, Room
-from tests.promises.workload import PRIVATE_ROOM, Workload
-from tests.support.world import App, new_app
+from tests.promises.faults import BESIDE, FAULTS, Scene, behind_proxies, inject
+from tests.promises.history import History, as_text
+from tests.promises.model import Log, RoomLog
+from tests.promises.people import People
+from tests.promises.workload import FICKLE, Crowd, Workload
+from tests.support.document import public_client
+from tests.support.processes import Service
+from tests.support.world import new_app
 
-QUIESCENCE_S = 5.0
-"""What has not arrived so long after the last fault is lost."""
-REDIS_AWAY_S = 10.0
-STOPPED_S = 3.0
-BUSY_ROOMS = 12
-QUIET_ROOMS = 8
+CALM_S = (0.5, 2.5)
+"""From the end of one fault to the next."""
+AT_ONCE = 0.25
+"""How often a second fault happens beside the first."""
+SLACK = {
+    "connections": 0,
+    "subscriptions": 0,
+    "rooms_open": 0,
+    "lane_queue": 0,
+    "files": 40,
+    "rss_mib": 120,
+    "redis channels": 0,
+    "postgres connections": 30,
+}
+"""By how much what a cluster holds may grow in a run: pools fill, and nothing else stays."""
+
+
+PLANTED = {"PROMISES_LOSE": "0.5", "PROMISES_TARDY_S": "0.3", "PROMISES_HASTE": "1"}
+"""What is planted in every run, see `launch`."""
 
 
 @dataclass
@@ -37,13 +58,15 @@ class Options:
 
     seconds: float = 20.0
     seed: int = 1
-    writers: int = 30
-    subscribers: int = 100
     processes: int = 3
-    faults: list[str] = field(default_factory=lambda: ["redis", "kill", "stop"])
-    without_audit: bool = False
-    lose: float = 0.5
-    pause_s: float = 0.1
+    apps: int = 4
+    faults: list[str] = field(default_factory=list)
+    mutant: str | None = None
+    deliveries: int = 0
+    """The run goes on, to thrice its time, until so much was delivered: on a busy machine too it is to prove something."""
+    patience_s: float = 12.0
+    """What has not arrived, or has not been let go of, so long after the last fault never will."""
+    crowd: Crowd = field(default_factory=Crowd)
 
 
 @dataclass
@@ -56,123 +79,144 @@ class Outcome:
 
 def run(options: Options, folder: Path) -> Outcome:
     """Run from the main thread: the servers' lives hang on it."""
-    planted = {"PROMISES_LOSE": str(options.lose)}
-    if options.without_audit:
-        planted["PROMISES_WITHOUT_AUDIT"] = "1"
+    planted = dict(PLANTED)
+    if options.mutant is not None:
+        planted["PROMISES_MUTANT"] = options.mutant
     with running_cluster(folder, options.processes, planted) as cluster:
-        return asyncio.run(_run(cluster, options))
+        return asyncio.run(run_on(cluster, options))
 
 
-async def _run(cluster: Cluster, options: Options) -> Outcome:
-    history = History()
+async def run_on(cluster: Cluster, options: Options) -> Outcome:
+    """Run on a cluster that stands."""
     chance = random.Random(options.seed)
-    async with httpx2.AsyncClient(base_url=cluster.services[0].url, timeout=30) as http:
-        apps = [await new_app(cluster.services[0], http) for _ in range(2)]
-        await furnish(apps, options)
-        workload = Workload(apps, cluster.services, history, chance)
-        await use(workload, cluster, options)
-        await workload.http.aclose()
-    log, keys = await read_log(cluster.database_url, [app.id for app in apps])
-    return Outcome(check(history, log, keys), history)
+    async with contextlib.AsyncExitStack() as stack:
+        scene = Scene(cluster, chance)
+        await behind_proxies(scene, stack)
+        operator = await stack.enter_async_context(public_client(cluster.services[0].url))
+        http = await stack.enter_async_context(
+            httpx2.AsyncClient(timeout=4, limits=httpx2.Limits(max_keepalive_connections=12))
+        )
+        apps = [await new_app(cluster.services[0], operator) for _ in range(options.apps)]
+        history = History({app.id: app.id for app in apps}, FICKLE)
+        workload = Workload(People(apps, scene, history, chance, http), options.crowd, options.patience_s)
+        await workload.furnish()
+        resources = Resources(before=await _held(cluster), bounds=SLACK)
+        await _use(workload, scene, options)
+        resources.after = await _let_go(cluster, resources, options.patience_s)
+        resources.complaints = _complaints(cluster)
+        log = await read_log(cluster.database.primary.url, [app.id for app in apps])
+    return Outcome(check(Evidence(history, log, resources)), history)
 
 
-async def furnish(apps: list[App], options: Options) -> None:
-    """Give every app the same users and rooms."""
-    users = [f"w{number}" for number in range(options.writers)]
-    for app in apps:
-        for start in range(0, len(users), 10):
-            await asyncio.gather(*(app.token(user) for user in users[start : start + 10]))
-        for user in ("reader", "guest"):
-            await app.token(user)
-        names = [f"busy{n}" for n in range(BUSY_ROOMS)] + [f"quiet{n}" for n in range(QUIET_ROOMS)]
-        for name in names:
-            await app.room(name, tuple(users))
-        await app.room(PRIVATE_ROOM, (*users, "guest"), private=True)
-
-
-async def use(workload: Workload, cluster: Cluster, options: Options) -> None:
-    busy = [f"busy{n}" for n in range(BUSY_ROOMS)]
-    quiet = [f"quiet{n}" for n in range(QUIET_ROOMS)]
-    chance = workload.chance
+async def _use(workload: Workload, scene: Scene, options: Options) -> None:
+    people = workload.people
     async with asyncio.TaskGroup() as readers:
-        for number in range(options.subscribers):
-            rooms = [*chance.sample(busy, 2), *chance.sample(quiet, 2)]
-            user = "guest" if number % 10 == 9 else "reader"
-            if user == "guest":
-                rooms.append(PRIVATE_ROOM)
-            readers.create_task(workload.subscribe(number, rooms, user))
+        workload.read(readers)
         async with asyncio.TaskGroup() as writers:
-            for number in range(options.writers):
-                writers.create_task(workload.write(number, [*busy, PRIVATE_ROOM], options.pause_s))
-            for app in workload.apps:
-                for room in quiet:
-                    writers.create_task(workload.write_quietly(app, room, options.seconds))
-            writers.create_task(workload.edit(busy))
-            writers.create_task(workload.remove_and_add(PRIVATE_ROOM))
-            await inject(cluster, workload.history, options)
-            workload.writing = False
-        await settle(workload.history)
-        workload.reading = False
+            await workload.write(options.seconds, writers)
+            await _break(scene, people.history, options)
+            people.done_writing.set()
+        await _settle(people.history, options.patience_s)
+        people.reading = False
 
 
-async def inject(cluster: Cluster, history: History, options: Options) -> None:
-    """Inject the faults one after the other, spread over the run."""
+async def _break(scene: Scene, history: History, options: Options) -> None:
+    """Inject fault after fault, each of the chosen ones equally often, now and then two at once; then be whole again."""
     end = time.monotonic() + options.seconds
-    pause_s = options.seconds / (len(options.faults) + 1) / 2
-    for name in options.faults:
-        await asyncio.sleep(pause_s)
-        began = time.monotonic()
-        await FAULTS[name](cluster, options)
-        history.faults.append((name, began, time.monotonic()))
-    await asyncio.sleep(max(0.0, end - time.monotonic()))
+    waiting: list[str] = []
+    await asyncio.sleep(min(2.0, options.seconds / 4))
+    while options.faults and _goes_on(history, options, end):
+        if not waiting:
+            waiting = scene.chance.sample(options.faults, len(options.faults))
+        name = waiting.pop()
+        beside = [
+            other for other in waiting if FAULTS[other].group in BESIDE and FAULTS[other].group != FAULTS[name].group
+        ]
+        async with asyncio.TaskGroup() as faults:
+            faults.create_task(inject(scene, history, name))
+            if beside and scene.chance.random() < AT_ONCE:
+                other = scene.chance.choice(beside)
+                waiting.remove(other)
+                faults.create_task(inject(scene, history, other))
+        await asyncio.sleep(scene.chance.uniform(*CALM_S))
+    while _goes_on(history, options, end):
+        await asyncio.sleep(0.1)
+    if scene.shifted:
+        await inject(scene, history, "clock")
 
 
-async def settle(history: History) -> None:
+def _goes_on(history: History, options: Options, end: float) -> bool:
+    now = time.monotonic()
+    return now < end or (history.delivered < options.deliveries and now < end + 2 * options.seconds)
+
+
+async def _settle(history: History, patience_s: float) -> None:
     """Wait until everybody has what was acknowledged, or for as long as may be."""
-    deadline = time.monotonic() + QUIESCENCE_S
+    deadline = time.monotonic() + patience_s
     await asyncio.sleep(1.0)
     while time.monotonic() < deadline:
-        newest: dict[int, int] = {}
-        for run in history.runs:
-            newest[id(run)] = run.last
-        if all(run.ended or run.last >= history.newest_ack[run.room] for run in history.runs):
+        standing = [run for run in history.runs if run.end is None]
+        if all(run.last >= history.newest_ack.get(run.room, 0) for run in standing):
             break
-        await asyncio.sleep(0.1)
-    await asyncio.sleep(1.0)
-
-
-async def redis_away(cluster: Cluster, options: Options) -> None:
-    cluster.kill_redis()
-    await asyncio.sleep(min(REDIS_AWAY_S, options.seconds / 2))
-    cluster.start_redis()
-
-
-async def kill_process(cluster: Cluster, _: Options) -> None:
-    victim = cluster.services[1 % len(cluster.services)]
-    await asyncio.to_thread(victim.end, signal.SIGKILL)
+        await asyncio.sleep(0.2)
     await asyncio.sleep(0.5)
-    victim.spawn()
-    await asyncio.to_thread(victim.await_ready)
 
 
-async def stop_process(cluster: Cluster, _: Options) -> None:
-    victim = cluster.services[-1]
-    victim.send(signal.SIGSTOP)
-    await asyncio.sleep(STOPPED_S)
-    victim.send(signal.SIGCONT)
+async def _held(cluster: Cluster) -> dict[str, float]:
+    """Ask what the cluster holds: of the processes' figures the highest."""
+    held: dict[str, float] = {}
+    for service in cluster.services:
+        for name, figure in (await asyncio.to_thread(_of_process, service)).items():
+            held[name] = max(held.get(name, 0.0), figure)
+    async with Scene(cluster, random.Random()).redis() as client:
+        held["redis channels"] = len(await client.execute_command("PUBSUB", "CHANNELS", "rl1:{*"))
+    connection = await asyncpg.connect(cluster.database.primary.url)
+    count = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'roomlog%'"
+    held["postgres connections"] = await connection.fetchval(count)
+    await connection.close()
+    return held
 
 
-FAULTS: dict[str, Callable[[Cluster, Options], Awaitable[None]]] = {
-    "redis": redis_away,
-    "kill": kill_process,
-    "stop": stop_process,
-}
+def _of_process(service: Service) -> dict[str, float]:
+    assert service.process is not None
+    with urllib.request.urlopen(service.internal_url + "/statusz", timeout=5) as answer:
+        status = json.load(answer)
+    process = Path(f"/proc/{service.process.pid}")
+    resident = int((process / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return {
+        **{name: float(status[name]) for name in ("connections", "subscriptions", "rooms_open", "lane_queue")},
+        "invariant_violations": float(status["invariant_violations"]),
+        "files": float(len(list((process / "fd").iterdir()))),
+        "rss_mib": resident / 2**20,
+    }
 
 
-async def read_log(database_url: str, app_names: list[str]) -> tuple[Log, dict[Room, list[str]]]:
+async def _let_go(cluster: Cluster, resources: Resources, patience_s: float) -> dict[str, float]:
+    """Wait until the cluster holds no more than it may, or for as long as may be."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        held = await _held(cluster)
+        if time.monotonic() > deadline or all(
+            held[name] <= resources.before[name] + bound for name, bound in resources.bounds.items()
+        ):
+            return held
+        await asyncio.sleep(0.5)
+
+
+def _complaints(cluster: Cluster) -> list[str]:
+    """Find what no process may say in its log."""
+    found: list[str] = []
+    for path in sorted(cluster.log_folder.glob("service-*.log")):
+        lines = path.read_text(errors="replace").splitlines()
+        for number, line in enumerate(lines):
+            if '"level": "error"' in line or line.startswith(("Traceback", "ERROR:")):
+                found.append(f"{path.name}: " + " | ".join(lines[max(0, number - 2) : number + 30])[:3_000])
+    return found
+
+
+async def read_log(database_url: str, app_names: list[str]) -> Log:
     """Read the logs of all rooms of these apps straight from PostgreSQL."""
     log: Log = {}
-    keys: dict[Room, list[str]] = {}
     epochs = Epochs()
     connection = await asyncpg.connect(database_url)
     async with Postgres.open(database_url) as postgres:
@@ -180,20 +224,17 @@ async def read_log(database_url: str, app_names: list[str]) -> tuple[Log, dict[R
         reader = Reader(postgres, epochs)
         for name in app_names:
             app = parse_app_name(name)
-            rows = await connection.fetch("SELECT * FROM rooms WHERE app_id = $1", app)
-            for row in rows:
-                events = await connection.fetch(
-                    "SELECT * FROM events WHERE app_id = $1 AND room = $2 ORDER BY seq", app, row["room"]
+            rooms = await connection.fetch("SELECT * FROM rooms WHERE app_id = $1 AND deleted_at IS NULL", app)
+            for room in rooms:
+                of_room = RoomLog(room["room_id"], room["head_seq"], room["floor_seq"], room["private"])
+                rows = await connection.fetch(
+                    "SELECT * FROM events WHERE app_id = $1 AND room = $2 ORDER BY seq", app, room["room"]
                 )
-                room = (name, row["room_id"])
-                log[room] = [_frame(event_json(reader.event(event), RoomId(row["room_id"]))) for event in events]
-                keys[room] = [f"{event['sender']}:{event['key_hash'].hex()}" for event in events]
-                assert len(events) == row["head_seq"], "the head is not the newest event's"
+                for row in rows:
+                    text = event_json(reader.event(row), RoomId(room["room_id"]))
+                    of_room.texts[row["seq"]] = as_text(msgspec.json.decode(text))
+                    of_room.epochs[row["seq"]] = row["epoch"]
+                    of_room.keys.append(f"{row['sender']}:{row['key_hash'].hex()}")
+                log[name, room["room"]] = of_room
     await connection.close()
-    return log, keys
-
-
-def _frame(text: str) -> dict[str, object]:
-    import json
-
-    return dict(json.loads(text))
+    return log

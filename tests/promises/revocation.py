@@ -17,6 +17,7 @@ import httpx2
 from websockets.asyncio.client import ClientConnection
 
 from tests.promises.cluster import Cluster, running_cluster
+from tests.support.document import public_client
 from tests.support.processes import Service
 from tests.support.sockets import connect
 from tests.support.world import App, new_app
@@ -92,7 +93,7 @@ async def measure(cluster: Cluster) -> list[Times]:
     first = cluster.services[0]
     headers = {"Authorization": f"Bearer {first.operator_token}"}
     async with contextlib.AsyncExitStack() as stack:
-        http = await stack.enter_async_context(httpx2.AsyncClient(base_url=first.url, timeout=30))
+        http = await stack.enter_async_context(public_client(first.url))
         operator = await stack.enter_async_context(
             httpx2.AsyncClient(base_url=first.internal_url, headers=headers, timeout=30)
         )
@@ -107,7 +108,7 @@ async def measure(cluster: Cluster) -> list[Times]:
 async def _time(services: list[Service], kind: str, credential: str, revoke: Revoke) -> Times:
     async with contextlib.AsyncExitStack() as stack:
         sockets = [await stack.enter_async_context(connect(service.socket_url, credential)) for service in services]
-        clients = [await stack.enter_async_context(httpx2.AsyncClient(base_url=service.url)) for service in services]
+        clients = [await stack.enter_async_context(public_client(service.url)) for service in services]
         for client in clients:
             assert (await _ask(client, credential)) == 200
         answer = await revoke()

@@ -1,21 +1,19 @@
 """Cursors across the lives of a database: a lost tail resets those who saw it, a planned switchover nobody."""
 
 import asyncio
-import base64
 import contextlib
 import json
-import secrets
 import signal
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import httpx2
 import pytest
 
-from tests.promises.replication import Pair, running_pair
+from tests.promises.cluster import Cluster, running_cluster
+from tests.promises.databases import Database
+from tests.support.document import public_client
 from tests.support.processes import Service
 from tests.support.world import App, new_app
 
@@ -23,36 +21,43 @@ PATIENCE_S = 30.0
 
 
 @pytest.fixture
-def pair() -> Iterator[Pair]:
-    # Pytest's own folders are closed to all but their owner, and as root PostgreSQL runs under another account.
-    with tempfile.TemporaryDirectory(prefix="roomlog-pair-") as name:
-        Path(name).chmod(0o755)
-        with running_pair(Path(name)) as running:
-            yield running
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """Two processes, and a primary with a standby that follows it."""
+    with running_cluster(tmp_path, 2, {}) as running:
+        standby = running.database.make_standby()
+        running.database.spawn(standby)
+        standby.await_ready()
+        yield running
 
 
 @pytest.fixture
-def services(pair: Pair, tmp_path: Path) -> Iterator[list[Service]]:
-    environment = {
-        "DATABASE_URL": pair.database_url,
-        "REDIS_URL": pair.redis_url,
-        "ROOMLOG_PEPPER": secrets.token_hex(32),
-        "ROOMLOG_MASTER_KEYS": "1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
-        "ROOMLOG_OPERATOR_TOKEN": secrets.token_hex(32),
-    }
-    started = [Service(environment, tmp_path / f"service{number}.log") for number in range(2)]
-    for service in started:
-        service.spawn()
-    for service in started:
-        service.await_ready()
-    yield started
-    for service in started:
-        service.end(signal.SIGKILL)
+def database(cluster: Cluster) -> Database:
+    return cluster.database
+
+
+@pytest.fixture
+def services(cluster: Cluster) -> list[Service]:
+    return cluster.services
+
+
+def stop_following(database: Database) -> None:
+    """What the primary commits from here on is known to it alone."""
+    assert database.standby is not None
+    database.standby.end(signal.SIGINT)
+
+
+async def fail_over(database: Database) -> None:
+    """Have the standby take over as it was left, without what the primary committed since."""
+    assert database.standby is not None
+    database.primary.end(signal.SIGKILL)
+    database.spawn(database.standby)
+    database.standby.await_ready()
+    await database.promote()
 
 
 @pytest.fixture
 async def app(services: list[Service]) -> AsyncIterator[App]:
-    async with httpx2.AsyncClient(base_url=services[0].url, timeout=30) as http:
+    async with public_client(services[0].url) as http:
         yield await new_app(services[0], http)
 
 
@@ -72,7 +77,9 @@ def _epoch(service: Service) -> int:
 
 
 @pytest.mark.timeout(120)
-async def test_a_lost_tail_resets_exactly_those_who_saw_it(pair: Pair, services: list[Service], app: App) -> None:
+async def test_a_lost_tail_resets_exactly_those_who_saw_it(
+    database: Database, services: list[Service], app: App
+) -> None:
     """A standby is promoted without the last commits: who saw them is reset once, and nobody sees a mix."""
     await app.room("hit", ("ann",))
     await app.room("spared", ("ann",))
@@ -82,13 +89,11 @@ async def test_a_lost_tail_resets_exactly_those_who_saw_it(pair: Pair, services:
         await spared.open("spared")
         snapshot = (await live.open("hit"))["snapshot"]
         good_cursor = snapshot["cursor"]
-        await pair.caught_up()
-        pair.stop_standby()
+        await database.caught_up()
+        stop_following(database)
         lost = await app.say("hit", "lost", "ann")
         lost_cursor = (await live.hear())["cursor"]
-        pair.stop_primary(signal.SIGKILL)
-        pair.start_standby()
-        await pair.promote()
+        await fail_over(database)
         await in_epoch(services, 2)
         # The live subscriber, who has seen what is lost, is reset once; the next event is the new one of that number.
         frame = await live.hear()
@@ -121,21 +126,21 @@ async def test_a_lost_tail_resets_exactly_those_who_saw_it(pair: Pair, services:
 
 
 @pytest.mark.timeout(120)
-async def test_a_planned_switchover_resets_nobody(pair: Pair, services: list[Service], app: App) -> None:
+async def test_a_planned_switchover_resets_nobody(database: Database, services: list[Service], app: App) -> None:
     """A standby that has everything is promoted: live subscriptions and cursors go on."""
     await app.room("r", ("ann",))
     async with app.socket("ann") as live:
         cursor = (await live.open("r"))["snapshot"]["cursor"]
         before = await app.say("r", "before", "ann")
         await live.until_seq(before["seq"])
-        await pair.caught_up()
-        pair.stop_primary(signal.SIGINT)
+        await database.caught_up()
+        database.primary.end(signal.SIGINT)
         await asyncio.sleep(0.5)
         # Meanwhile nothing can be written, and it is said so.
         refused = await app.ask("POST", "/v1/rooms/r/messages", {"parts": [{"type": "text", "text": "x"}]}, user="ann")
         assert refused.status_code == 503
         assert "retry-after" in refused.headers
-        await pair.promote()
+        await database.promote()
         await in_epoch(services, 2)
         after = await app.say("r", "after", "ann")
         events = [frame async for frame in frames_until(live, after["seq"])]
@@ -194,16 +199,16 @@ async def test_cursors_that_cannot_be_continued_are_reset_each_with_its_reason(
 
 
 @pytest.mark.timeout(120)
-async def test_a_room_made_in_a_lost_tail_ends_for_its_readers(pair: Pair, services: list[Service], app: App) -> None:
+async def test_a_room_made_in_a_lost_tail_ends_for_its_readers(
+    database: Database, services: list[Service], app: App
+) -> None:
     """Who reads a room that the failover has lost is told so, and the id is free."""
-    await pair.caught_up()
-    pair.stop_standby()
+    await database.caught_up()
+    stop_following(database)
     await app.room("lost")
     async with app.socket() as live:
         await live.open("lost")
-        pair.stop_primary(signal.SIGKILL)
-        pair.start_standby()
-        await pair.promote()
+        await fail_over(database)
         await in_epoch(services, 2)
         frame = await live.hear(15)
         while frame["type"] in {"stalled", "live"}:

@@ -10,11 +10,11 @@ import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import httpx2
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.promises.cluster import Cluster, running_cluster
+from tests.support.document import public_client
 from tests.support.processes import Service
 from tests.support.sockets import Socket, connect
 from tests.support.world import App, new_app
@@ -31,7 +31,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 @pytest.fixture
 async def app(cluster: Cluster) -> AsyncIterator[App]:
-    async with httpx2.AsyncClient(base_url=cluster.services[0].url, timeout=30) as http:
+    async with public_client(cluster.services[0].url) as http:
         made = await new_app(cluster.services[0], http)
         await made.room("r", ("ann",))
         yield made
@@ -126,8 +126,8 @@ async def test_without_redis_limits_hold_in_each_process(cluster: Cluster) -> No
     first, second = cluster.services
     limits = {"app_requests": {"per_s": 0.01, "burst": 20}}
     async with (
-        httpx2.AsyncClient(base_url=first.url, timeout=30) as http,
-        httpx2.AsyncClient(base_url=second.url, timeout=30) as elsewhere,
+        public_client(first.url) as http,
+        public_client(second.url) as elsewhere,
     ):
         app = await new_app(first, http, limits=limits)
         headers = {"Authorization": f"Bearer {app.key}"}

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from tests.promises.cluster import Cluster, running_cluster
 from tests.promises.revocation import KINDS, measure, table
+from tests.support.document import public_client
 from tests.support.world import new_app
 
 
@@ -32,13 +32,13 @@ async def test_what_is_revoked_ends_on_every_process_with_redis_dead(cluster: Cl
 async def test_keys_are_turned_without_a_refused_request(cluster: Cluster) -> None:
     """Signing keys and an API key's secret change under load, again and again; every request is let in."""
     first, second = cluster.services
-    async with httpx2.AsyncClient(base_url=first.url, timeout=30) as http:
+    async with public_client(first.url) as http:
         app = await new_app(first, http)
         made = (await app.ask("POST", "/v1/keys", {"label": "turned"})).json()
         key, turning, statuses = made["key"], True, []
 
         async def use(base: str) -> None:
-            async with httpx2.AsyncClient(base_url=base, timeout=30) as client:
+            async with public_client(base) as client:
                 while turning:
                     headers = {"Authorization": f"Bearer {key}"}
                     minted = await client.post("/v1/tokens", json={"user": "ann"}, headers=headers)

@@ -1,249 +1,280 @@
-"""Writers, subscribers, editors and removers, who retry and resume as honest clients do."""
+"""Everybody who uses a cluster during one run: who there is, in which rooms, and what each of them does."""
 
 import asyncio
 import contextlib
-import json
-import random
 import time
-from typing import Any
+from dataclasses import dataclass
 
-import httpx2
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
-
-from tests.promises.history import Acked, History, Room, Run, Seen
-from tests.support.processes import Service
-from tests.support.sockets import EVENTS, Socket, connect
+from api.ids import Epoch, Place, RoomNumber, Seq, write_cursor
+from tests.endurance.raw import dial, upgrade
+from tests.promises.history import Glance, Revocation
+from tests.promises.people import BROKEN, People
+from tests.promises.readers import FollowingReader, Habits, SocketReader
+from tests.promises.writers import NOT_YET, Writers
+from tests.support.sockets import connect
 from tests.support.world import App
 
-BROKEN = (OSError, TimeoutError, ConnectionClosed, InvalidHandshake, httpx2.TransportError)
-ANSWER_S = 4.0
-PRIVATE_ROOM = "guests"
+HOT = "hot"
+TARDY = "tardy"
+"""Its publications often come late, and so in another order than they were committed in."""
+KEPT_BRIEFLY = "brief"
+"""Keeps its messages for a second."""
+PRIVATE = "guests"
+PHOENIX = "phoenix"
+"""Is deleted and made anew again and again."""
+BUSY = [HOT, TARDY, *(f"busy{number}" for number in range(6))]
+QUIET = [f"quiet{number}" for number in range(8)]
+FICKLE = {PHOENIX}
+FIRST_NUMBER = 1_000
+"""Of the rooms of each app: the same rooms have the same numbers in all of them, as they may have on several shards."""
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """How many there are, over all apps."""
+
+    writers: int = 24
+    readers: int = 80
+    pause_s: float = 0.4
+    """Between two messages of one writer, about."""
+    births_s: float = 1.5
+    """Between two rooms that are made and opened at once."""
 
 
 class Workload:
-    """Everybody who uses a cluster during one run."""
+    """The roles of one run."""
 
-    def __init__(self, apps: list[App], services: list[Service], history: History, chance: random.Random) -> None:
-        self.apps = apps
-        self.services = services
-        self.history = history
-        self.chance = chance
-        self.http = httpx2.AsyncClient(timeout=ANSWER_S)
-        self.writing = True
-        self.reading = True
-        self._counter = 0
+    def __init__(self, people: People, crowd: Crowd, patience_s: float) -> None:
+        self.people = people
+        self.patience_s = 4 * patience_s
+        """How long the readers of a new room wait for its last word; one that has not come then is lost."""
+        self.crowd = crowd
+        self.writers = Writers(people, {*BUSY, PRIVATE})
+        self.names = [f"w{number}" for number in range(crowd.writers)]
 
-    def somewhere(self) -> Service:
-        return self.chance.choice(self.services)
+    async def furnish(self) -> None:
+        """Give every app the same users and the same rooms, with the same numbers."""
+        everybody = (*self.names, "reader", "guest", "mortal", "outcast", "stranger")
+        for app in self.people.apps:
+            connection = await self.people.scene.database()
+            await connection.execute("SELECT setval('room_numbers', $1, false)", FIRST_NUMBER)
+            await connection.close()
+            for start in range(0, len(everybody), 10):
+                await asyncio.gather(*(self.people.lasting(app, user) for user in everybody[start : start + 10]))
+            for name in (*BUSY, *QUIET, KEPT_BRIEFLY, PHOENIX):
+                await app.room(name, tuple(self.names))
+            await app.room(PRIVATE, (*self.names, "guest"), private=True)
+            kept = await app.ask("PUT", f"/v1/rooms/{KEPT_BRIEFLY}/retention", {"retention_s": 1})
+            assert kept.status_code == 200, kept.text
 
-    def next_text(self, app: App, room: str, user: str, mark: str = "") -> tuple[str, str]:
-        self._counter += 1
-        quiet = "quiet " if room.startswith("quiet") else ""
-        return f"k{self._counter}", f"{app.id}:{room}:{user}:{self._counter} {quiet}{mark}"
+    async def write(self, seconds: float, tasks: asyncio.TaskGroup) -> None:
+        """Have everybody write who does."""
+        people, crowd, writers = self.people, self.crowd, self.writers
+        rooms = [*BUSY, PRIVATE]
+        for number, user in enumerate(self.names):
+            app = people.apps[number % len(people.apps)]
+            chat = writers.chat if number % 2 else writers.chat_on_sockets
+            tasks.create_task(chat(app, user, rooms, crowd.pause_s))
+        for app in people.apps:
+            for room in QUIET:
+                tasks.create_task(writers.say_little(app, room, seconds))
+            tasks.create_task(writers.chat(app, "w0", [KEPT_BRIEFLY, PHOENIX], crowd.pause_s))
+            tasks.create_task(writers.misbehave(app, BUSY, PRIVATE))
+            tasks.create_task(self._remove_and_add(app))
+            tasks.create_task(self._bury_and_raise(app))
+            tasks.create_task(self._rename(app))
+            tasks.create_task(self._end_tokens(app))
+        tasks.create_task(writers.edit(crowd.pause_s))
+        tasks.create_task(self._give_birth())
+        tasks.create_task(self._glance())
+        tasks.create_task(self._lie())
+        tasks.create_task(self._annoy())
 
-    # ---- writers
+    def read(self, tasks: asyncio.TaskGroup) -> None:
+        """Have everybody read who does."""
+        people, chance = self.people, self.people.chance
+        for number in range(self.crowd.readers):
+            app = people.apps[number % len(people.apps)]
+            turn = number // len(people.apps)
+            rooms = [HOT, *chance.sample(BUSY[1:], 2), *chance.sample(QUIET, 2)]
+            name = f"r{number}"
+            match turn % 10:
+                case 0:
+                    habits, rooms = Habits("guest"), [*rooms, PRIVATE]
+                case 1:
+                    habits = Habits("mortal", (5, 12), renews=0.7, renews_early=0.03)
+                case 2:
+                    habits = Habits("outcast", (30, 60), is_ended=True)
+                case 3:
+                    habits, rooms = Habits("reader", sleeps=True), [*rooms, KEPT_BRIEFLY]
+                case 4:
+                    habits, rooms = Habits(None), [*rooms, KEPT_BRIEFLY, PHOENIX]
+                case 5:
+                    tasks.create_task(FollowingReader(people, name, app, chance.choice(rooms), "reader", "sse").run())
+                    continue
+                case 6:
+                    tasks.create_task(FollowingReader(people, name, app, chance.choice(rooms), "reader", "poll").run())
+                    continue
+                case _:
+                    habits, rooms = Habits("reader"), [*rooms, KEPT_BRIEFLY]
+            fickle = {PHOENIX} | ({PRIVATE} if habits.user == "guest" else set())
+            tasks.create_task(SocketReader(people, name, app, rooms, habits, fickle).run())
 
-    async def write(self, number: int, rooms: list[str], pause_s: float) -> None:
-        """Send again and again, half of the writers by REST and half on a socket."""
-        app, user = self.chance.choice(self.apps), f"w{number}"
-        while self.writing:
-            if number % 2:
-                await self._write_by_rest(app, user, self.chance.choice(rooms))
-            else:
-                with contextlib.suppress(*BROKEN):
-                    async with connect(self.somewhere().socket_url, await app.token(user)) as socket:
-                        for _ in range(self.chance.randint(1, 40)):
-                            if not self.writing:
-                                return
-                            await self._write_by_socket(socket, app, user, self.chance.choice(rooms))
-                            await asyncio.sleep(self.chance.random() * pause_s)
-            await asyncio.sleep(self.chance.random() * pause_s)
+    # ---- those who change rooms and members
 
-    async def _write_by_rest(self, app: App, user: str, room: str) -> None:
-        key, text = self.next_text(app, room, user)
-        await self.send_until_acked(app, user, room, key, text, time.monotonic())
-
-    async def _write_by_socket(self, socket: Socket, app: App, user: str, room: str) -> None:
-        key, text = self.next_text(app, room, user)
-        invoked_at = time.monotonic()
-        try:
-            await socket.say(op="send", id=key, room=room, key=key, parts=[{"type": "text", "text": text}])
-            answer = await socket.hear_answer(key, ANSWER_S)
-        except BROKEN:
-            # Whether it was written is unknown: ask again elsewhere, under the same key.
-            self.history.retries += 1
-            await self.send_until_acked(app, user, room, key, text, invoked_at)
-            raise
-        if answer["type"] == "ack":
-            self.history.ack(Acked((app.id, room), answer["seq"], key, text, invoked_at, time.monotonic()))
-        elif answer["problem"]["status"] == 503:
-            await self.send_until_acked(app, user, room, key, text, invoked_at)
-        else:
-            self.history.unexpected.append(f"send answered {answer}")
-
-    async def send_until_acked(self, app: App, user: str, room: str, key: str, text: str, invoked_at: float) -> None:
-        token = await app.token(user)
-        headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": key}
-        body = {"parts": [{"type": "text", "text": text}]}
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            url = f"{self.somewhere().url}/v1/rooms/{room}/messages"
-            try:
-                answer = await self.http.post(url, json=body, headers=headers)
-            except BROKEN:
-                self.history.retries += 1
-                await asyncio.sleep(0.1)
-                continue
-            if answer.status_code in {200, 201}:
-                seq = answer.json()["seq"]
-                self.history.ack(Acked((app.id, room), seq, key, text, invoked_at, time.monotonic()))
-                return
-            if answer.status_code != 503:
-                self.history.unexpected.append(f"send answered {answer.status_code} {answer.text}")
-                return
-            self.history.retries += 1
-            await asyncio.sleep(0.1)
-        self.history.unexpected.append(f"{room}: not acked within a minute")
-
-    async def write_quietly(self, app: App, room: str, seconds: float) -> None:
-        """Say little in a quiet room; the publication of the last word is always lost.
-
-        Half of the rooms have it near the end, when nobody opens rooms any more and so repairs them by the way.
-        """
-        began = time.monotonic()
-        for mark in ("", "", "last word"):
-            pause_s = self.chance.random() * seconds / 3
-            if mark and self.chance.random() < 0.5:
-                pause_s = max(0.0, began + seconds - 0.3 - time.monotonic())
-            await asyncio.sleep(pause_s)
-            key, text = self.next_text(app, room, "w0", mark)
-            await self.send_until_acked(app, "w0", room, key, text, time.monotonic())
-
-    # ---- those who change what is there
-
-    async def edit(self, rooms: list[str]) -> None:
-        """Edit and delete messages of one's own."""
-        app, user = self.chance.choice(self.apps), "w1"
-        while self.writing:
-            await asyncio.sleep(self.chance.random() * 0.4)
+    async def _ask(self, app: App, method: str, path: str, body: object = None, *, fine: set[int]) -> int:
+        """Ask as the server until there is an answer; gives its status, 0 if the run is over."""
+        people = self.people
+        while people.writing:
             with contextlib.suppress(*BROKEN):
-                url = f"{self.somewhere().url}/v1/rooms/{self.chance.choice(rooms)}/messages"
-                headers = {"Authorization": f"Bearer {app.key}", "Roomlog-As": user}
-                page = (await self.http.get(url, headers=headers)).json().get("messages", [])
-                if not page:
-                    continue
-                target = f"{url}/{self.chance.choice(page)['id']}"
-                if self.chance.random() < 0.4:
-                    await self.http.delete(target, headers=headers)
-                else:
-                    body = {"parts": [{"type": "text", "text": f"{app.id}: edited"}]}
-                    await self.http.patch(target, json=body, headers=headers)
+                headers = {"Authorization": f"Bearer {app.key}"}
+                url = f"{people.somewhere().url}{path}"
+                answer = await people.http.request(method, url, json=body, headers=headers)
+                people.history.look_for_leaks(app.id, answer.text, f"{method} {path}")
+                if answer.status_code not in NOT_YET:
+                    people.expect(answer, fine)
+                    return answer.status_code
+            await asyncio.sleep(0.1)
+        return 0
 
-    async def remove_and_add(self, room: str) -> None:
-        """Take a guest out of a private room and bring them back, in every app."""
-        while self.writing:
-            for app in self.apps:
-                for method in ("DELETE", "PUT"):
-                    with contextlib.suppress(*BROKEN):
-                        url = f"{self.somewhere().url}/v1/rooms/{room}/members/guest"
-                        body = None if method == "DELETE" else {}
-                        headers = {"Authorization": f"Bearer {app.key}"}
-                        await self.http.request(method, url, json=body, headers=headers)
-                    await asyncio.sleep(0.3 + self.chance.random())
+    async def _remove_and_add(self, app: App) -> None:
+        """Take a guest out of a private room and bring them back."""
+        path = f"/v1/rooms/{PRIVATE}/members/guest"
+        while self.people.writing:
+            await self._ask(app, "DELETE", path, fine={204})
+            await self.people.nap(0.3 + self.people.chance.random())
+            await self._ask(app, "PUT", path, {}, fine={200})
+            await self.people.nap(0.3 + 2 * self.people.chance.random())
 
-    # ---- subscribers
+    async def _bury_and_raise(self, app: App) -> None:
+        while self.people.writing:
+            await self.people.nap(2 + 3 * self.people.chance.random())
+            await self._ask(app, "DELETE", f"/v1/rooms/{PHOENIX}", fine={204, 404})
+            wish = {"id": PHOENIX, "members": self.names}
+            await self._ask(app, "POST", "/v1/rooms", wish, fine={200, 201, 409})
 
-    async def subscribe(self, number: int, rooms: list[str], user: str) -> None:
-        """Read rooms, now and then by another connection to another process, from where one stood."""
-        app = self.apps[number % len(self.apps)]
-        runs: dict[str, Run] = {}
-        cursors: dict[str, str] = {}
-        while self.reading:
-            lifetime_s = self.chance.uniform(0.5, 6.0)
-            try:
-                async with connect(self.somewhere().socket_url, await app.token(user)) as socket:
-                    await self._read(socket, app, rooms, runs, cursors, lifetime_s)
-            except BROKEN:
+    async def _rename(self, app: App) -> None:
+        """Change a room's name and data, and a member's role."""
+        count = 0
+        while self.people.writing:
+            count += 1
+            await self.people.nap(1 + 2 * self.people.chance.random())
+            room = self.people.chance.choice(BUSY)
+            wish = {"name": f"Name {count}", "data": {"canary": f"{app.id}:{room}:{count}"}}
+            await self._ask(app, "PATCH", f"/v1/rooms/{room}", wish, fine={200, 409})
+            role = self.people.chance.choice(("admin", "member"))
+            await self._ask(app, "PUT", f"/v1/rooms/{room}/members/w1", {"role": role}, fine={200})
+
+    async def _end_tokens(self, app: App) -> None:
+        """End all of one user's tokens."""
+        while self.people.writing:
+            await self.people.nap(3 + 3 * self.people.chance.random())
+            invoked_at = time.monotonic()
+            if await self._ask(app, "POST", "/v1/users/outcast/revoke", fine={204}) == 204:
+                self.people.history.revocations.append(Revocation(app.id, "outcast", invoked_at, time.monotonic()))
+
+    async def _give_birth(self) -> None:
+        """Make a room, have it opened and written to at once; its last word is lost, and then there is silence."""
+        people = self.people
+        count = 0
+        async with asyncio.TaskGroup() as lives:
+            while people.writing:
+                count += 1
+                app = people.chance.choice(people.apps)
+                lives.create_task(self._live(app, f"newborn{count}"))
+                await people.nap(self.crowd.births_s * (0.5 + people.chance.random()))
+
+    async def _live(self, app: App, room: str) -> None:
+        people, writers = self.people, self.writers
+        if await self._ask(app, "POST", "/v1/rooms", {"id": room, "members": ["w0", "w2"]}, fine={200, 201}) == 0:
+            return
+        reader = SocketReader(people, f"first of {room}", app, [room], Habits("reader"), set())
+        late = SocketReader(people, f"second of {room}", app, [room], Habits("reader"), set())
+
+        async def come_later() -> None:
+            await asyncio.sleep(people.chance.random() * 0.5)
+            await late.run()
+
+        async with asyncio.TaskGroup() as both:
+            both.create_task(reader.run())
+            both.create_task(come_later())
+            for mark in ("", "", "", "", "last word"):
+                await people.nap(people.chance.random() * 0.3)
+                await writers.send(app, writers.new(app, room, "w0", mark=mark))
+            until = time.monotonic() + self.patience_s
+            while people.reading and time.monotonic() < until and not (reader.has_all and late.has_all):
                 await asyncio.sleep(0.1)
-            self.history.reconnects += 1
-            await asyncio.sleep(self.chance.random() * 0.5)
+            reader.leave()
+            late.leave()
 
-    async def _read(
-        self,
-        socket: Socket,
-        app: App,
-        rooms: list[str],
-        runs: dict[str, Run],
-        cursors: dict[str, str],
-        lifetime_s: float,
-    ) -> None:
-        invoked = {room: self.history.newest_ack[app.id, room] for room in rooms}
-        wanted = [{"room": room, "cursor": cursors[room]} if room in cursors else {"room": room} for room in rooms]
-        await socket.say(op="subscribe", rooms=wanted)
-        until = time.monotonic() + lifetime_s
-        opened: dict[str, float] = {}
-        try:
-            # After the end of the writing everybody stays, so that what is still under way can arrive.
-            while self.reading and (not self.writing or time.monotonic() < until):
-                try:
-                    frame = json.loads(await asyncio.wait_for(socket.raw.recv(), 0.2))
-                except TimeoutError:
-                    continue
-                self._take(frame, app, runs, cursors, invoked, opened)
-        finally:
-            for room, since in opened.items():
-                runs[room].connected.append((since, time.monotonic()))
+    # ---- those who look, lie and annoy
 
-    def _take(
-        self,
-        frame: dict[str, Any],
-        app: App,
-        runs: dict[str, Run],
-        cursors: dict[str, str],
-        invoked: dict[str, int],
-        opened: dict[str, float],
-    ) -> None:
-        now, kind, room = time.monotonic(), frame["type"], frame.get("room", "")
-        others = [other.id for other in self.apps if other is not app]
-        if any(other in json.dumps(frame) for other in others):
-            self.history.leaked.append(f"{app.id} was sent {frame}")
-        if kind == "subscribed" and frame["resumed"]:
-            opened[room] = now
-            if frame["seq"] != runs[room].last:
-                self.history.unexpected.append(f"resumed at {frame['seq']} instead of {runs[room].last}")
-        elif kind in {"snapshot", "reset"}:
-            snapshot = frame["snapshot"]
-            if kind == "reset":
-                self.history.resets.append(frame["reason"])
-                if (frame["reason"], room) != ("membership", PRIVATE_ROOM):
-                    self.history.unexpected.append(f"reset {frame['reason']} of {room}")
-                runs[room].ended = "reset"
-            if room in opened:
-                runs[room].connected.append((opened[room], now))
-            if snapshot["seq"] < invoked[room]:
-                self.history.stale.append(f"{app.id}/{room}: {snapshot['seq']} after an ack at {invoked[room]}")
-            runs[room] = Run((app.id, room), snapshot["seq"], now)
-            self.history.runs.append(runs[room])
-            cursors[room] = snapshot["cursor"]
-            opened[room] = now
-        elif kind.startswith(EVENTS):
-            runs[room].events.append(Seen(frame, now))
-            cursors[room] = frame["cursor"]
-        elif kind == "revoked":
-            runs[room].ended, runs[room].ended_at = "revoked", frame["seq"]
-            runs[room].connected.append((opened.pop(room), now))
-            cursors.pop(room, None)
-        elif kind == "error" and frame["problem"]["status"] == 404 and room == PRIVATE_ROOM:
-            # Removed while away: the room does not exist for this reader until they are brought back.
-            if room in runs:
-                runs[room].ended = "refused"
-        elif kind == "error" and frame["problem"]["status"] == 503:
-            raise ConnectionError("not now: try elsewhere")
-        elif kind == "error":
-            self.history.unexpected.append(f"error {frame}")
+    async def _glance(self) -> None:
+        """Read the newest page of a room by REST."""
+        people = self.people
+        while people.writing:
+            await people.nap(people.chance.random() * 0.2)
+            app, room = people.chance.choice(people.apps), people.chance.choice(BUSY)
+            asked_at = time.monotonic()
+            with contextlib.suppress(*BROKEN):
+                headers = {"Authorization": f"Bearer {app.key}"}
+                url = f"{people.somewhere().url}/v1/rooms/{room}/messages"
+                answer = await people.http.get(url, headers=headers)
+                people.history.look_for_leaks(app.id, answer.text, f"a page of {room}")
+                people.expect(answer, {200, *NOT_YET})
+                if answer.status_code == 200:
+                    people.history.glances.append(Glance(app.id, room, answer.json()["seq"], asked_at))
 
+    async def _lie(self) -> None:
+        """Come with cursors that nobody was given: each is answered by a reset, or by nothing more than is one's own."""
+        people = self.people
+        while people.writing:
+            await people.nap(0.3 + people.chance.random())
+            app = people.chance.choice(people.apps)
+            with contextlib.suppress(*BROKEN):
+                held = await people.lasting(app, "reader")
+                async with connect(people.somewhere().socket_url, held.credential) as socket:
+                    for lie in self._lies(app):
+                        await socket.say(op="subscribe", id="lie", rooms=[{"room": HOT, "cursor": lie}])
+                        frame = await socket.hear_answer("lie")
+                        if frame["type"] == "error" and frame["problem"]["status"] in NOT_YET:
+                            continue
+                        if frame["type"] != "subscribed" or frame["resumed"]:
+                            people.history.unexpected.append(f"the cursor {lie} of nobody was answered {frame}")
+                        while (await socket.hear())["type"] != "reset":
+                            pass
 
-async def rooms_of(http: httpx2.AsyncClient, app: App, url: str) -> list[Room]:
-    headers = {"Authorization": f"Bearer {app.key}"}
-    answer = await http.get(f"{url}/v1/rooms", params={"limit": 100}, headers=headers)
-    return [(app.id, room["id"]) for room in answer.json()["rooms"]]
+    def _lies(self, app: App) -> list[str]:
+        own = next(
+            (run.start for run in reversed(self.people.history.runs) if run.app == app.id and run.room_id == HOT), None
+        )
+        others = [run.start for run in self.people.history.runs[-200:] if run.app == app.id and run.room_id != HOT]
+        lies = [
+            "",
+            "c",
+            "c" + "A" * 5_000,
+            "'; DROP TABLE rooms; --",
+            write_cursor(Place(RoomNumber(1), Epoch(1, 1), Seq(1))),
+        ]
+        if own is not None:
+            lies.append(write_cursor(Place(own.room, own.epoch, Seq(2**40))))
+            lies.append(write_cursor(Place(own.room, Epoch(own.epoch.ordinal + 7, 7), own.seq)))
+        return lies + [write_cursor(other) for other in others[:2]]
+
+    async def _annoy(self) -> None:
+        """Never read, write byte by byte, hang up in mid-frame."""
+        people = self.people
+        while people.writing:
+            await people.nap(0.5 + people.chance.random())
+            app = people.chance.choice(people.apps)
+            with contextlib.suppress(*BROKEN, asyncio.IncompleteReadError):
+                held = await people.lasting(app, "reader")
+                async with dial(people.somewhere().port, receive_bytes=4096) as raw:
+                    for byte in upgrade(held.credential):
+                        if raw.writer.is_closing():
+                            break
+                        await raw.send(bytes([byte]))
+                        await asyncio.sleep(0.001)
+                    await raw.head()
+                    await raw.say(op="subscribe", rooms=[{"room": room} for room in BUSY])
+                    await people.nap(2.0)
