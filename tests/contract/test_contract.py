@@ -290,7 +290,7 @@ async def test_a_deleted_room_shows_its_deletion_and_ends(world: World, follow: 
 async def listening(follower: Follower) -> AsyncIterator["asyncio.Task[Frame]"]:
     """Ask for the next frame, and go on once the service has somebody who waits for it: a poll comes and goes."""
     task = asyncio.create_task(follower.next())
-    async with asyncio.timeout(5), httpx2.AsyncClient(base_url=follower.service.internal_url) as http:
+    async with asyncio.timeout(15), httpx2.AsyncClient(base_url=follower.service.internal_url) as http:
         while (await http.get("/readyz")).json()["connections"] == 0:
             await asyncio.sleep(0.02)
     yield task

@@ -75,7 +75,7 @@ async def test_a_job_of_a_dead_process_is_gone_on_with_where_it_stood(postgres: 
         return Step(at.progress + 1, 1, finished=at.progress + 1 == STEPS)
 
     first = asyncio.create_task(Worker(postgres, {"delete_user": die_at_two}).run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         await reached.wait()
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
@@ -103,7 +103,7 @@ async def test_a_job_that_fails_is_tried_again_and_holds_up_no_other(postgres: P
     worker = Worker(postgres, {"delete_user": step})
     running = asyncio.create_task(worker.run())
     await until_finished(postgres, scope, good)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while (found := await get_job(postgres, scope, bad.number)).fault is None:
             await asyncio.sleep(0.02)
     assert "cannot be done yet" in found.fault
@@ -134,7 +134,7 @@ async def test_a_job_that_waits_for_the_database_is_no_failed_one(postgres: Post
 
     worker = Worker(postgres, {"delete_user": step})
     running = asyncio.create_task(worker.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while (await get_job(postgres, scope, job.number)).fault is None:
             await asyncio.sleep(0.02)
     await lapse(postgres, scope)

@@ -189,7 +189,7 @@ async def test_an_apps_many_held_rooms_leave_room_for_others(
         async with other.transaction():
             await other.execute("SELECT FROM rooms WHERE room = ANY($1) FOR UPDATE", rooms)
             held = [asyncio.create_task(here.wiring.lanes.append(item(here, room))) for room in rooms]
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(3):
                 while here.wiring.lanes.lanes[0].counts.parked < len(rooms):
                     await asyncio.sleep(0.01)
                 answer = await here.wiring.lanes.append(item(neighbour, free))

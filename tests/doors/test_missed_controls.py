@@ -48,7 +48,7 @@ async def test_controls_of_a_lost_connection_are_read_again(here: Inside, monkey
     with monkeypatch.context() as patch:
         # Looks that see nothing, as if the connection had been lost with each answer.
         patch.setattr(commits.CommitReader, "look", look)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             await blind.wait()
         await revoke_key(wiring.postgres, here.scope.app, key.number)
         assert (await wiring.authority.authenticate(spelt)).caller.key == key.number
@@ -66,7 +66,7 @@ async def test_after_too_long_everybody_comes_again(here: Inside, monkeypatch: p
     async with here.reading() as reading:
         wiring.connections.add(reading.connection, who)
         await cut(here)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             while reading.connection.close_code is None:
                 await asyncio.sleep(0.01)
         assert reading.connection.close_code == 1012

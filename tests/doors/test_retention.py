@@ -104,7 +104,7 @@ async def test_live_rooms_of_every_process_let_go_of_it(here: Inside, environmen
         await aged(here, room, 5)
         await purged(here)
         live = await there.wiring.keeper.hold((here.scope.app, room), RoomId("r"))
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(10):
             while live.tail is None or live.tail.floor < 6:
                 await asyncio.sleep(0.01)
         assert list(live.tail.fold.messages) == [6, 7, 8]

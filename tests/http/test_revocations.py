@@ -111,7 +111,7 @@ async def test_a_suspended_app_stands_still_and_comes_back(world: World, operato
         await until_refused(app, credential, "app_suspended")
     assert (await world.other.ask("GET", "/v1/rooms")).status_code == 200
     await operator.patch(f"/operator/apps/{app.id}", json={"suspended": False})
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while (await answer_to(app, token))[0] != 200:
             await asyncio.sleep(0.02)
 

@@ -306,19 +306,24 @@ def c11_tokens_end(evidence: Evidence) -> Found:
         revoked[revocation.app, revocation.user].append(revocation)
     for run in evidence.history.runs:
         for session in run.sessions:
-            if session.last_frame_at > session.token_ends_at + TOKEN_GRACE_S:
-                late = session.last_frame_at - session.token_ends_at
+            late = _late(evidence, session.token_ends_at, session.last_frame_at)
+            if late > TOKEN_GRACE_S:
                 yield f"{run.reader}, {run.room_id}: an event {late:.1f} s after the token's end"
             for ended in revoked.get((run.app, run.user), ()):
-                late = session.last_frame_at - ended.acked_at
+                late = _late(evidence, ended.acked_at, session.last_frame_at)
                 halted = (window.halts and window.began_at <= session.last_frame_at for window in since(ended.acked_at))
                 if session.opened_at < ended.invoked_at and late > (HALTED_S if any(halted) else REVOCATION_S):
                     yield f"{run.reader}, {run.room_id}: an event {late:.1f} s after a revocation"
 
 
+def _late(evidence: Evidence, since: float, until: float) -> float:
+    """Give how much later something was, without what the observer was behind."""
+    return until - since - evidence.history.lags.between(since, until)
+
+
 def c12_nothing_is_late(evidence: Evidence) -> Found:
     """I10: while nothing stands still, what was acked arrives; how soon is in the table."""
-    for cause, seconds in delays(evidence, leave_out_halts=True).items():
+    for cause, seconds in delays(evidence, own_only=True).items():
         late = [second for second in seconds if second > LATE_S]
         if late:
             yield f"{len(late)} deliveries later than {LATE_S} s ({cause}), the latest {max(late):.1f} s"
@@ -410,8 +415,11 @@ def check(evidence: Evidence) -> Verdict:
     )
 
 
-def delays(evidence: Evidence, *, leave_out_halts: bool = False) -> dict[str, list[float]]:
-    """Give the seconds from an ack to each delivery to a connection that was open all the while, by the fault of that moment."""
+def delays(evidence: Evidence, *, own_only: bool = False) -> dict[str, list[float]]:
+    """Give the seconds from an ack to each delivery to a connection that was open all the while, by the fault of that moment.
+
+    With `own_only` those that the service has to answer for: not what a standstill or the observer itself held up.
+    """
     history = evidence.history
     acked: dict[tuple[str, int, int], Write] = {}
     for write in history.writes:
@@ -431,9 +439,10 @@ def delays(evidence: Evidence, *, leave_out_halts: bool = False) -> dict[str, li
             if session is None or write is None or session.opened_at > write.answered_at:
                 continue
             cause = _cause(windows, write.answered_at, seen_at)
-            if cause is not None and cause.halts and leave_out_halts:
+            if own_only and cause is not None and cause.halts:
                 continue
-            by_cause[_name(cause, write)].append(max(0.0, seen_at - write.answered_at))
+            seconds = _late(evidence, write.answered_at, seen_at) if own_only else seen_at - write.answered_at
+            by_cause[_name(cause, write)].append(max(0.0, seconds))
     return dict(by_cause)
 
 

@@ -35,6 +35,7 @@ CALM_S = (0.5, 2.5)
 """From the end of one fault to the next."""
 AT_ONCE = 0.25
 """How often a second fault happens beside the first."""
+LOOK_S = 0.05
 SLACK = {
     "connections": 0,
     "subscriptions": 0,
@@ -111,6 +112,7 @@ async def run_on(cluster: Cluster, options: Options) -> Outcome:
 async def _use(workload: Workload, scene: Scene, options: Options) -> None:
     people = workload.people
     async with asyncio.TaskGroup() as readers:
+        readers.create_task(_watch_oneself(people))
         workload.read(readers)
         async with asyncio.TaskGroup() as writers:
             await workload.write(options.seconds, writers)
@@ -148,6 +150,15 @@ async def _break(scene: Scene, history: History, options: Options) -> None:
 def _goes_on(history: History, options: Options, end: float) -> bool:
     now = time.monotonic()
     return now < end or (history.delivered < options.deliveries and now < end + 2 * options.seconds)
+
+
+async def _watch_oneself(people: People) -> None:
+    """Note for how long this process stands still: on a busy machine it notes things late that were in time."""
+    while people.reading:
+        due = time.monotonic() + LOOK_S
+        await asyncio.sleep(LOOK_S)
+        now = time.monotonic()
+        people.history.lags.note(now, now - due)
 
 
 async def _settle(history: History, patience_s: float) -> None:

@@ -4,6 +4,7 @@ All times are of this machine's monotonic clock, so that what different clients 
 event that anybody was shown is kept once, as the text of its frame; who saw which text, and when, takes a few bytes.
 """
 
+import bisect
 import json
 import math
 import zlib
@@ -142,6 +143,25 @@ class Window:
     """Of a failover without the newest commits: since when what was acknowledged may be gone."""
 
 
+class Lags:
+    """How far the observer itself was behind: what it notes late for that reason, the service did not do late."""
+
+    def __init__(self) -> None:
+        """Know of none yet."""
+        self._times = array("d")
+        self._sums = array("d", [0.0])
+
+    def note(self, now: float, seconds: float) -> None:
+        """Note that the observer has just stood still for so long."""
+        self._times.append(now)
+        self._sums.append(self._sums[-1] + seconds)
+
+    def between(self, since: float, until: float) -> float:
+        """Give for how long in all it stood still in this time."""
+        first, last = bisect.bisect_left(self._times, since), bisect.bisect_right(self._times, until)
+        return max(0.0, self._sums[last] - self._sums[first])
+
+
 class History:
     """Everything that is checked."""
 
@@ -155,6 +175,7 @@ class History:
         self.glances: list[Glance] = []
         self.revocations: list[Revocation] = []
         self.windows: list[Window] = []
+        self.lags = Lags()
         self.frames: dict[tuple[str, int, int], list[bytes]] = {}
         """By app, room and seq: each different text that anybody was shown there."""
         self.leaked: list[str] = []

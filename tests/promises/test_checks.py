@@ -8,7 +8,7 @@ import pytest
 from api.ids import Epoch, Place, RoomNumber, Seq, write_cursor
 from tests.promises.checks import CHECKS, Evidence, Resources, check
 from tests.promises.history import Frame, Glance, History, Revocation, Run, Session, Window, Write, as_text, pack
-from tests.promises.model import RoomLog
+from tests.promises.model import RoomLog, redacted
 
 APP, OTHER, NUMBER = "app_one", "app_two", 7
 FIRST, SECOND = Epoch(1, 11), Epoch(2, 22)
@@ -268,3 +268,51 @@ def test_what_a_failover_lost_may_be_gone_and_its_readers_must_be_reset() -> Non
         evidence.history.windows.append(Window("lost-tail", 59.0, 62.0, halts=True, loses_since=59.5))
         run.end = end
         assert set(check(evidence).violations) == violations
+
+
+def a_message_that_looked_deleted(evidence: Evidence) -> None:
+    event = EVENTS[3]
+    evidence.history.frames[APP, NUMBER, 4] = [as_text({**event, "message": redacted(event["message"])})]
+
+
+def an_event_soon_after_a_revocation(evidence: Evidence) -> None:
+    evidence.history.revocations.append(Revocation(APP, "ann", 58.0, 58.1))
+
+
+def a_failover_that_loses_commits(evidence: Evidence) -> None:
+    evidence.history.windows.append(Window("lost-tail", 70.0, 72.0, halts=True, loses_since=70.0))
+
+
+def a_process_that_stands_still(evidence: Evidence) -> None:
+    evidence.history.windows.append(Window("stop", 57.0, 59.0, halts=True))
+
+
+def an_observer_that_stands_still(evidence: Evidence) -> None:
+    evidence.history.lags.note(61.05, 34.0)
+
+
+@pytest.mark.parametrize(
+    ("excuse", "spoil"),
+    [
+        (a_failover_that_loses_commits, a_message_that_looked_deleted),
+        (a_failover_that_loses_commits, a_reset_without_a_reason),
+        (a_process_that_stands_still, an_event_soon_after_a_revocation),
+        (an_observer_that_stands_still, an_event_soon_after_a_revocation),
+        (an_observer_that_stands_still, a_delivery_that_took_long),
+    ],
+)
+def test_what_has_an_excuse_is_no_violation_and_without_it_is_one(excuse: Spoil, spoil: Spoil) -> None:
+    """A failover takes a deletion back, halted processes hear of revocations later, the observer itself can be late."""
+    evidence = sound()
+    spoil(evidence)
+    assert check(evidence).violations
+    excuse(evidence)
+    assert not check(evidence).violations
+
+
+def test_no_standstill_excuses_a_token_that_stays_for_good() -> None:
+    """A process that cannot know of revocations has to halt, too."""
+    evidence = sound()
+    an_event_after_a_revocation(evidence)
+    a_process_that_stands_still(evidence)
+    assert set(check(evidence).violations) == {"C11 tokens"}

@@ -21,7 +21,7 @@ SHORT = [
 ]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 def test_nothing_is_lost_doubled_or_disordered_under_faults(tmp_path: Path) -> None:
     """Four apps of the same names, on three processes, one fault after the other: every promise is kept."""
     options = Options(seconds=40, seed=7, faults=SHORT, deliveries=5_000)

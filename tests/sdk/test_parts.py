@@ -24,7 +24,7 @@ async def put(outbox: Outbox, count: int) -> list[asyncio.Task[Ack]]:
     """Write so many, and wait until they stand in the outbox."""
     before = len(outbox)
     writing = [asyncio.create_task(outbox.write({"op": "send", "number": number})) for number in range(count)]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while len(outbox) < min(before + count, bounds.MAX_WAITING):
             await asyncio.sleep(0)
     return writing
@@ -64,7 +64,7 @@ async def test_only_so_many_are_on_their_way_and_only_so_many_wait(monkeypatch: 
     third = outbox.next(0)
     assert third is not None
     assert third.frame["number"] == 2
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while len(outbox) < 5:
             await asyncio.sleep(0)
     for task in writing:

@@ -30,7 +30,7 @@ from tenants.scope import Caller, Scope, User
 from tenants.tokens import MAKE_USER
 from tenants.users import find_user
 
-WAIT_S = 5.0
+WAIT_S = 15.0
 __all__ = ["Inside", "Needs", "Reading", "inside"]
 
 

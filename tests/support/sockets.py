@@ -11,7 +11,7 @@ from websockets.asyncio.client import connect as connect_socket
 
 from tests.support.document import read_frame
 
-WAIT_S = 5.0
+WAIT_S = 15.0
 EVENTS = ("message.", "member.", "room.", "hidden")
 
 

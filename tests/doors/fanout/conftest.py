@@ -14,7 +14,7 @@ from api.embedded import redis_server
 from api.fanout.listener import Listener
 from tenants.pubsub import Address
 
-WAIT_S = 5.0
+WAIT_S = 15.0
 
 
 class Heard:
