@@ -310,9 +310,11 @@ def c11_tokens_end(evidence: Evidence) -> Found:
             if late > TOKEN_GRACE_S:
                 yield f"{run.reader}, {run.room_id}: an event {late:.1f} s after the token's end"
             for ended in revoked.get((run.app, run.user), ()):
+                if session.opened_at > ended.invoked_at or session.last_frame_at < ended.acked_at + REVOCATION_S:
+                    continue
                 late = _late(evidence, ended.acked_at, session.last_frame_at)
                 halted = (window.halts and window.began_at <= session.last_frame_at for window in since(ended.acked_at))
-                if session.opened_at < ended.invoked_at and late > (HALTED_S if any(halted) else REVOCATION_S):
+                if late > (HALTED_S if any(halted) else REVOCATION_S):
                     yield f"{run.reader}, {run.room_id}: an event {late:.1f} s after a revocation"
 
 
