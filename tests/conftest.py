@@ -5,12 +5,19 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from api.embedded import Servers, servers
 from api.migrate import migrate
 from tenants.postgres import Postgres
 from tests.support.processes import FENCE, Service, running_service
 from tests.support.world import World, new_world
+
+# How long an example takes says something of the machine that day, and nothing of the code. Stores are kept from one example
+# to the next, and each brings names of its own.
+SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+settings.register_profile("roomlog", deadline=None, suppress_health_check=SLOW)
+settings.load_profile("roomlog")
 
 ROOT = Path(__file__).parent.parent
 PEPPER = "a pepper for tests, at least 32 bytes long"

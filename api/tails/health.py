@@ -12,7 +12,7 @@ class Mode(Enum):
     """How events reach this process."""
 
     LIVE = "live"
-    """Through Redis; the audit repairs what is lost, and grants a room one look before it does."""
+    """Through Redis; the audit repairs what is lost, and grants a publication a moment before it does."""
     DEGRADED = "degraded"
     """Redis is silent or has been: the audit itself delivers, more often and at once."""
 

@@ -16,7 +16,6 @@ class LiveRoom:
     """A room that this process holds open."""
 
     __slots__ = (
-        "behind_at_last_look",
         "floor",
         "generation",
         "highest_head",
@@ -45,7 +44,6 @@ class LiveRoom:
         """Grows when the tail turns out to hold what the database has lost; readers then judge their cursors anew."""
         self.holders = 0
         self.used_at = 0.0
-        self.behind_at_last_look = Seq(0)
         self.watchers: dict[Callable[[], None], None] = {}
         self.reaching: list[tuple[Seq, int, asyncio.Future[None]]] = []
         """A heap of who waits for which seq, in the order of their seqs."""

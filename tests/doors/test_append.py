@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import asyncpg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.ids import RoomNumber, Seq
@@ -128,7 +128,7 @@ def replayed(models: Models, batches: list[list[Item]], answers: list[Answers]) 
 
 
 @given(ROUNDS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 async def test_calls_at_once_end_as_in_some_order_one_by_one(
     here: Inside, connections: "list[asyncpg.Connection[asyncpg.Record]]", rounds: list[list[list[Wish]]]
 ) -> None:

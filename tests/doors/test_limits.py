@@ -5,7 +5,7 @@ import secrets
 from collections.abc import AsyncIterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.embedded import Servers
@@ -52,7 +52,7 @@ RATES = st.builds(Rate, st.floats(10, 1_000_000), st.integers(1, 12))
     st.lists(st.sampled_from([-10, 0, 2, 10**9]), min_size=4, max_size=4),
     st.lists(st.sets(st.integers(0, 3), min_size=1), min_size=1, max_size=40),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 async def test_the_script_says_what_the_model_says(
     pubsub: PubSub, rates: list[Rate], delays_s: list[int], checks: list[set[int]]
 ) -> None:
@@ -152,8 +152,9 @@ async def test_a_redis_that_does_not_answer_delays_one_check_and_not_the_next() 
         ended = loop.time()
         running.cancel()
     assert first.is_allowed
-    assert 0.09 < asked - began < 1
-    assert ended - asked < 0.09
+    assert 0.09 < asked - began < 5
+    # Ten that each waited would have taken a second.
+    assert ended - asked < 0.9
     assert [verdict.is_allowed for verdict in later] == [True, *[False] * 9]
 
 
