@@ -21,6 +21,9 @@ Often = Annotated[float, msgspec.Meta(ge=0.001, le=1_000_000)]
 Many = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
 Amount = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 
+MAX_REMEMBERED = 20_000
+"""Callers' limits that are kept put together; past it, the oldest are put together anew."""
+
 log = structlog.get_logger()
 
 
@@ -88,6 +91,7 @@ class Budgets:
         self._limits = limits
         self._policies = policies
         self._usage = usage
+        self._remembered: dict[tuple[object, ...], tuple[Allowance, tuple[Limit, ...]]] = {}
 
     async def take(self, caller: Caller, *budgets: Budget, room: str | None = None) -> Taken:
         """Take one from each of these budgets of the caller's app and user, and of the room that it is about, or from none.
@@ -98,8 +102,21 @@ class Budgets:
         allowance = await self.allowance(caller)
         if Budget.SENDS in budgets and self._usage.stored_bytes(caller.scope) >= allowance.stored_bytes:
             raise QuotaExceeded("stored_bytes")
-        limits = _limits(caller, allowance, budgets, room)
+        limits = self._limits_of(caller, allowance, budgets, room)
         return Taken(limits, await self._limits.take(limits))
+
+    def _limits_of(
+        self, caller: Caller, allowance: Allowance, budgets: Sequence[Budget], room: str | None
+    ) -> tuple[Limit, ...]:
+        """Give the limits of a check, from memory while the app's allowance is the same: they are asked for with every send."""
+        user = None if caller.user is None or caller.is_server else caller.user.number
+        key = (caller.scope.app, user, budgets, room)
+        known = self._remembered.get(key)
+        if known is None or known[0] is not allowance:
+            known = self._remembered[key] = (allowance, _limits(caller, allowance, budgets, room))
+            if len(self._remembered) > MAX_REMEMBERED:
+                del self._remembered[next(iter(self._remembered))]
+        return known[1]
 
     async def check_room(self, caller: Caller, members: int) -> None:
         """Raise `QuotaExceeded` if the app may have no further room, or none with so many members.

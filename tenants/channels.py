@@ -7,6 +7,11 @@ from tenants.ids import AppId, UserNumber
 PREFIX = "rl1"
 
 
+def slot(name: str) -> str:
+    """Give what decides in which slot of a Redis Cluster a name stands: what is between its first braces."""
+    return name[name.index("{") + 1 : name.index("}")]
+
+
 def room_channel(app: AppId, room: int) -> str:
     """Name a room's channel; the braces keep all that concerns one room in one slot of a Redis Cluster."""
     return f"{PREFIX}:{{{app:x}.{room:x}}}"

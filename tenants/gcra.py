@@ -5,7 +5,7 @@ nothing may move it further away than a whole bucket takes to fill.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MICROSECONDS = 1_000_000
 
@@ -16,16 +16,16 @@ class Rate:
 
     per_s: float
     burst: int
+    interval_us: int = field(init=False, compare=False)
+    """In how long the bucket fills up by one."""
+    span_us: int = field(init=False, compare=False)
+    """In how long an empty bucket is full again."""
 
-    @property
-    def interval_us(self) -> int:
-        """In how long the bucket fills up by one."""
-        return max(1, round(MICROSECONDS / self.per_s))
-
-    @property
-    def span_us(self) -> int:
-        """In how long an empty bucket is full again."""
-        return self.burst * self.interval_us
+    def __post_init__(self) -> None:
+        """Work out what every check asks for."""
+        interval_us = max(1, round(MICROSECONDS / self.per_s))
+        object.__setattr__(self, "interval_us", interval_us)
+        object.__setattr__(self, "span_us", self.burst * interval_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,14 @@ class Verdict:
     """Whether one was taken from every bucket, else from none; and where they stand then."""
 
     is_allowed: bool
-    standings: tuple[Standing, ...]
+    rates: Sequence[Rate]
+    used_us: Sequence[int]
+    """Of each bucket: how long it takes until it is full again."""
+
+    @property
+    def standings(self) -> tuple[Standing, ...]:
+        """Give where each bucket stands."""
+        return tuple(Standing(rate, used_us) for rate, used_us in zip(self.rates, self.used_us, strict=True))
 
     @property
     def wait_s(self) -> float:
@@ -69,10 +76,7 @@ def judge(rates: Sequence[Rate], full_at: Sequence[int], now_us: int) -> Verdict
 
     A moment further away than a whole bucket takes, as after a clock went back or a rate was changed, counts as that.
     """
-    standings = tuple(
-        Standing(rate, min(max(moment - now_us, 0), rate.span_us)) for rate, moment in zip(rates, full_at, strict=True)
-    )
-    if any(standing.is_empty for standing in standings):
-        return Verdict(is_allowed=False, standings=standings)
-    taken = (Standing(standing.rate, standing.used_us + standing.rate.interval_us) for standing in standings)
-    return Verdict(is_allowed=True, standings=tuple(taken))
+    used = [min(max(moment - now_us, 0), rate.span_us) for rate, moment in zip(rates, full_at, strict=True)]
+    taken = [used_us + rate.interval_us for rate, used_us in zip(rates, used, strict=True)]
+    is_allowed = all(used_us <= rate.span_us for rate, used_us in zip(rates, taken, strict=True))
+    return Verdict(is_allowed, rates, taken if is_allowed else used)

@@ -12,7 +12,8 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tenants.gcra import Rate, Standing, Verdict, judge
+from tenants.channels import slot
+from tenants.gcra import Rate, Verdict, judge
 from tenants.pubsub import EvaluationFailed, PubSub
 
 TIMEOUT_S = 0.1
@@ -25,26 +26,37 @@ MAX_WAITING = 5_000
 MAX_COUNTED = 200_000
 """Buckets that a process counts by itself; of those beyond, the one that was used least recently starts full again."""
 
-# `judge`, for all buckets of a check at once. Numbers are whole and far below 2^53, so that Lua's doubles hold them; as
-# text they must not become 1.7e+15.
+# `judge`, for one check after the other; of each check ARGV has the number of its buckets, then their intervals and spans.
+# A bucket that several of them take from, such as an app's, is read and written once. Numbers are whole and far below 2^53,
+# so that Lua's doubles hold them; as text they must not become 1.7e+15.
 SCRIPT = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
-local used, allowed = {}, 1
-for i, key in ipairs(KEYS) do
-  local interval, span = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
-  local full_at = tonumber(redis.call('GET', key) or 0)
-  used[i] = math.min(math.max(full_at - now, 0), span)
-  if used[i] + interval > span then allowed = 0 end
-end
-if allowed == 1 then
-  for i, key in ipairs(KEYS) do
-    used[i] = used[i] + tonumber(ARGV[2 * i - 1])
-    local lifetime = string.format('%.0f', math.ceil(used[i] / 1000))
-    redis.call('SET', key, string.format('%.0f', now + used[i]), 'PX', lifetime)
+local full_at, changed, answers = {}, {}, {now}
+local argument, first = 1, 1
+while argument <= #ARGV do
+  local count, allowed, used = tonumber(ARGV[argument]), 1, {}
+  for i = 1, count do
+    local key, interval, span = KEYS[first + i - 1], tonumber(ARGV[argument + 2 * i - 1]), tonumber(ARGV[argument + 2 * i])
+    full_at[key] = full_at[key] or tonumber(redis.call('GET', key) or 0)
+    used[i] = math.min(math.max(full_at[key] - now, 0), span)
+    if used[i] + interval > span then allowed = 0 end
   end
+  answers[#answers + 1] = allowed
+  for i = 1, count do
+    if allowed == 1 then
+      local key = KEYS[first + i - 1]
+      used[i] = used[i] + tonumber(ARGV[argument + 2 * i - 1])
+      full_at[key], changed[key] = now + used[i], used[i]
+    end
+    answers[#answers + 1] = used[i]
+  end
+  argument, first = argument + 2 * count + 1, first + count
 end
-return {allowed, now, unpack(used)}
+for key, used in pairs(changed) do
+  redis.call('SET', key, string.format('%.0f', full_at[key]), 'PX', string.format('%.0f', math.ceil(used / 1000)))
+end
+return answers
 """
 SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()  # the name that Redis gives it
 
@@ -68,6 +80,9 @@ class LimitCounts:
     """Checks that were judged by this process's own count, Redis being away."""
 
 
+_Asked = tuple[Sequence[Limit], "asyncio.Future[Verdict | None]"]
+
+
 class Limits:
     """Checks limits; those asked for while a trip is under way share the next one."""
 
@@ -75,7 +90,7 @@ class Limits:
         """Count in the Redis behind `pubsub`."""
         self._pubsub = pubsub
         self._own = _OwnCount()
-        self._waiting: list[tuple[Sequence[Limit], asyncio.Future[Verdict | None]]] = []
+        self._waiting: list[_Asked] = []
         self._arrived = asyncio.Event()
         self._ask_again_at = 0.0
         self.counts = LimitCounts()
@@ -86,15 +101,14 @@ class Limits:
         The buckets of one check stand in one slot of a Redis Cluster: they are an app's, or an address's.
         """
         asked_us = _now_us()
-        verdict = self._own.look(limits, asked_us)
-        if verdict.is_allowed:
-            shared = await self._ask(limits)
-            if shared is None:
+        verdict: Verdict | None = None
+        if self._own.has_one(limits, asked_us):
+            verdict = await self._ask(limits)
+            if verdict is None:
                 self.counts.alone += 1
                 asked_us = _now_us()
-                verdict = self._own.look(limits, asked_us)
-            else:
-                verdict = shared
+        if verdict is None:
+            verdict = self._own.look(limits, asked_us)
         if verdict.is_allowed:
             self._own.count(limits, asked_us)
         else:
@@ -129,18 +143,23 @@ class Limits:
         self._arrived.set()
         return await answer
 
-    async def _trip(self, batch: list[tuple[Sequence[Limit], asyncio.Future[Verdict | None]]]) -> None:
-        batch = [(limits, answer) for limits, answer in batch if not answer.done()]
+    async def _trip(self, batch: list["_Asked"]) -> None:
         self.counts.trips += 1
-        verdicts: list[Verdict | None] = [None] * len(batch)
+        by_slot: dict[str, list[_Asked]] = {}
+        for asked in batch:
+            if not asked[1].done():
+                by_slot.setdefault(slot(asked[0][0].key), []).append(asked)
         try:
-            replies = await self._pubsub.evaluate(SCRIPT, SHA, [_call(limits) for limits, _ in batch], TIMEOUT_S)
-            verdicts = [_read(limits, reply) for (limits, _), reply in zip(batch, replies, strict=True)]
+            calls = [_call([limits for limits, _ in together]) for together in by_slot.values()]
+            replies = await self._pubsub.evaluate(SCRIPT, SHA, calls, TIMEOUT_S)
+            for together, reply in zip(by_slot.values(), replies, strict=True):
+                if reply is not None:
+                    _answer(together, reply)
         except EvaluationFailed:
             self._ask_again_at = asyncio.get_running_loop().time() + ASK_AGAIN_S
         finally:
-            for (_, answer), verdict in zip(batch, verdicts, strict=True):
-                _settle(answer, verdict)
+            for _, answer in batch:
+                _settle(answer, None)
 
 
 class _OwnCount:
@@ -154,6 +173,14 @@ class _OwnCount:
         rates = [limit.rate for limit in limits]
         return judge(rates, [self._full_at.get(limit.key, 0) for limit in limits], now_us)
 
+    def has_one(self, limits: Sequence[Limit], now_us: int) -> bool:
+        """Tell what `look` would say, and no more."""
+        for limit in limits:
+            rate = limit.rate
+            if min(self._full_at.get(limit.key, 0) - now_us, rate.span_us) + rate.interval_us > rate.span_us:
+                return False
+        return True
+
     def count(self, limits: Sequence[Limit], asked_us: int) -> None:
         """Take one from each bucket, whatever it holds: it has been let through."""
         for limit in limits:
@@ -163,17 +190,26 @@ class _OwnCount:
                 self._full_at.popitem(last=False)
 
 
-def _call(limits: Sequence[Limit]) -> tuple[list[str], list[int]]:
-    numbers = [number for limit in limits for number in (limit.rate.interval_us, limit.rate.span_us)]
-    return [limit.key for limit in limits], numbers
+def _call(checks: Sequence[Sequence[Limit]]) -> tuple[list[str], list[int]]:
+    """Spell checks whose buckets stand in one slot as keys and arguments of the script."""
+    keys: list[str] = []
+    numbers: list[int] = []
+    for limits in checks:
+        numbers.append(len(limits))
+        for limit in limits:
+            keys.append(limit.key)
+            numbers += (limit.rate.interval_us, limit.rate.span_us)
+    return keys, numbers
 
 
-def _read(limits: Sequence[Limit], reply: list[int] | None) -> Verdict | None:
-    if reply is None:
-        return None
-    allowed, _, *used = reply
-    standings = tuple(Standing(limit.rate, used_us) for limit, used_us in zip(limits, used, strict=True))
-    return Verdict(is_allowed=allowed == 1, standings=standings)
+def _answer(together: "list[_Asked]", reply: list[int]) -> None:
+    """Read the script's answers to checks that were asked for together."""
+    place = 1
+    for limits, answer in together:
+        end = place + 1 + len(limits)
+        rates = [limit.rate for limit in limits]
+        _settle(answer, Verdict(is_allowed=reply[place] == 1, rates=rates, used_us=reply[place + 1 : end]))
+        place = end
 
 
 def _settle(answer: asyncio.Future[Verdict | None], verdict: Verdict | None) -> None:

@@ -48,15 +48,16 @@ RATES = st.builds(Rate, st.floats(10, 1_000_000), st.integers(1, 12))
 
 
 @given(
-    st.lists(RATES, min_size=1, max_size=4),
-    st.lists(st.sampled_from([-10, 0, 2, 10**9]), min_size=4, max_size=4),
-    st.lists(st.sets(st.integers(0, 3), min_size=1), min_size=1, max_size=40),
+    rates=st.lists(RATES, min_size=1, max_size=4),
+    delays_s=st.lists(st.sampled_from([-10, 0, 2, 10**9]), min_size=4, max_size=4),
+    checks=st.lists(st.sets(st.integers(0, 3), min_size=1), min_size=1, max_size=40),
+    at_once=st.booleans(),
 )
 @settings(max_examples=60)
 async def test_the_script_says_what_the_model_says(
-    pubsub: PubSub, rates: list[Rate], delays_s: list[int], checks: list[set[int]]
+    pubsub: PubSub, rates: list[Rate], delays_s: list[int], checks: list[set[int]], *, at_once: bool
 ) -> None:
-    """Checks of random buckets, one after the other on Redis's own clock, end to the microsecond as in the model.
+    """Checks of random buckets, in one trip or in many, end to the microsecond on Redis's own clock as in the model.
 
     Some begin with what a clock that was wrong has left behind.
     """
@@ -65,19 +66,27 @@ async def test_the_script_says_what_the_model_says(
     full_at = [(seconds + delay_s) * MICROSECONDS for delay_s in delays_s[: len(rates)]]
     for index, moment in enumerate(full_at):
         await pubsub._client.set(address_limit(tag, str(index)), moment)
-    for check in checks:
-        chosen = sorted(index for index in check if index < len(rates)) or [0]
-        keys = [address_limit(tag, str(index)) for index in chosen]
-        numbers = [number for index in chosen for number in (rates[index].interval_us, rates[index].span_us)]
+    for together in [checks] if at_once else [[check] for check in checks]:
+        chosen = [sorted(index for index in check if index < len(rates)) or [0] for check in together]
+        keys = [address_limit(tag, str(index)) for indexes in chosen for index in indexes]
+        numbers: list[int] = []
+        for indexes in chosen:
+            numbers.append(len(indexes))
+            for index in indexes:
+                numbers += (rates[index].interval_us, rates[index].span_us)
         [reply] = await pubsub.evaluate(SCRIPT, SHA, [(keys, numbers)], 1.0)
         assert reply is not None
-        allowed, now_us, *used = reply
-        verdict = judge([rates[index] for index in chosen], [full_at[index] for index in chosen], now_us)
-        assert (allowed == 1) is verdict.is_allowed
-        assert used == [standing.used_us for standing in verdict.standings]
-        if verdict.is_allowed:
-            for index, used_us in zip(chosen, used, strict=True):
-                full_at[index] = now_us + used_us
+        now_us, *answers = reply
+        for indexes in chosen:
+            verdict = judge([rates[index] for index in indexes], [full_at[index] for index in indexes], now_us)
+            allowed, *used = answers[: 1 + len(indexes)]
+            del answers[: 1 + len(indexes)]
+            assert (allowed == 1) is verdict.is_allowed
+            assert used == verdict.used_us
+            if verdict.is_allowed:
+                for index, used_us in zip(indexes, used, strict=True):
+                    full_at[index] = now_us + used_us
+        assert not answers
 
 
 @pytest.mark.usefixtures("patience")
