@@ -1,48 +1,84 @@
-"""`./test speed`: what the real service does in a second, beside what its store alone can do in the same run.
+"""`./test speed`: W1–W5 on the real service, beside their goals and beside what this machine can do at best today.
 
-Absolute figures move with the machine and the day: quote the ratios.
+One core carries the whole server side, its database included; the driver has another. Absolute figures move with the
+machine and the day: quote the ratios.
 """
 
 import argparse
-import asyncio
 import base64
-import json
 import os
 import secrets
 import statistics
 import sys
 import tempfile
-import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import asyncpg
 import httpx2
+import redis.asyncio
+import uvloop
 
 from api.embedded import servers
-from api.ids import RoomNumber
-from api.log.append import append
-from api.log.epochs import Epochs
-from api.log.event import Kind, created_facts
-from api.log.item import Item, Needs
 from api.migrate import migrate
-from tenants.ids import AppId, UserId, UserNumber, parse_app_name
-from tests.support.processes import ROOT, running_service
-from tests.support.sockets import Socket, connect
+from tests.speed import limits, workloads
+from tests.speed.machine import Servers, cores, pinned
+from tests.speed.report import Goal, Report, Row
+from tests.speed.workloads import IN_FLIGHT, SENDERS, Bench, Figures
+from tests.support.processes import ROOT, Service, running_service
 from tests.support.world import App, new_app
 
-SENDERS = 50
-BATCH = 16
-SUBSCRIBERS = 100
-IN_FLIGHT = 8
-BODY: dict[str, Any] = {"parts": [{"type": "text", "text": "x" * 100}]}
+RESULTS = Path(__file__).parent / "RESULTS.md"
+ALL = ("w1", "rest", "w2", "w3", "w4", "w5")
+LARGE_ROOMS = 20
+PLENTY = 1_000_000
+PER_S, CPU, P50, P99 = "per s", "CPU ms per 1,000", "p50 ms", "p99 ms"
+GOALS = {
+    ("W1 socket", PER_S): Goal(16_000, at_least=True),
+    ("W1 socket", CPU): Goal(60, at_least=False),
+    ("W1 socket", P99): Goal(6, at_least=False),
+    ("W1 REST", PER_S): Goal(5_000, at_least=True),
+    ("W2 N=100", PER_S): Goal(400_000, at_least=True),
+    ("W2 N=100", CPU): Goal(2.2, at_least=False),
+    ("W2 N=1000", PER_S): Goal(700_000, at_least=True),
+    ("W2 N=1000", CPU): Goal(1.4, at_least=False),
+    ("W3", P50): Goal(1.0, at_least=False),
+    ("W3", P99): Goal(2.5, at_least=False),
+    ("W3", CPU): Goal(100, at_least=False),
+    ("W4 cold, nobody's", P50): Goal(1.5, at_least=False),
+    ("W4 cold, live", P50): Goal(0.6, at_least=False),
+    ("W4 warm, live", P50): Goal(0.35, at_least=False),
+    ("W5", "KiB per connection"): Goal(10, at_least=False),
+}
+"""Of one core, database included, with auth, rules, idempotency and the audit on."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large the workloads are."""
+
+    subscribers: list[int]
+    large: int
+    """Messages in each room of W4."""
+    idle: int
+    """Connections of W5."""
 
 
 def main() -> int:
+    """Run what is asked for."""
     parser = argparse.ArgumentParser(prog="./test speed", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=5.0, help="for each of the three measurements")
-    seconds = parser.parse_args().seconds
-    with tempfile.TemporaryDirectory(prefix="roomlog-speed-") as name:
+    parser.add_argument("--seconds", type=float, default=5.0, help="for each measurement")
+    parser.add_argument("--runs", type=int, default=3, help="of each measurement; the median counts")
+    parser.add_argument("--only", type=lambda text: text.split(","), default=ALL, help=f"some of {', '.join(ALL)}")
+    parser.add_argument("--json", type=Path, help="write everything to this file")
+    parser.add_argument("--save", action="store_true", help=f"write {RESULTS.name}")
+    parser.add_argument("--subscribers", type=_numbers, default=[100, 1_000], help="of w2")
+    parser.add_argument("--large", type=int, default=10_000, help="messages in each of the rooms of w4")
+    parser.add_argument("--idle", type=int, default=1_000, help="connections of w5")
+    given = parser.parse_args()
+    core, drivers = cores()
+    report = Report(given.seconds, given.runs)
+    with tempfile.TemporaryDirectory(prefix="roomlog-speed-") as name, pinned(core):
         folder = Path(name)
         with servers(folder / "stores", os.environ, durable=True) as stores:
             migrate(stores.database_url, ROOT / "migrations")
@@ -55,112 +91,136 @@ def main() -> int:
                 "ROOMLOG_DRAIN_S": "0",
                 "ROOMLOG_DRAIN_DELAY_S": "0",
             }
-            with running_service(environment, folder / "log") as service:
-                asyncio.run(measure(service, stores.database_url, seconds))
+            with running_service(environment, folder / "log") as service, pinned(drivers):
+                postmaster = next(stores.data.glob("pg[0-9]*")) / "postmaster.pid"
+                run = Run(report, core, Sizes(given.subscribers, given.large, given.idle))
+                pid = int(postmaster.read_text().split()[0])
+                uvloop.run(run.all(given.only, service, stores.database_url, stores.redis_url, pid))
+    if given.json:
+        report.write_json(given.json)
+    if given.save:
+        RESULTS.write_text(report.page("./test speed --save"))
     return 0
 
 
-async def measure(service: Any, database_url: str, seconds: float) -> None:
-    async with httpx2.AsyncClient(base_url=service.url, timeout=30) as http:
-        app = await new_app(service, http)
+def _numbers(text: str) -> list[int]:
+    return [int(each) for each in text.split(",")]
+
+
+class Run:
+    """One run of the bench."""
+
+    def __init__(self, report: Report, core: int, sizes: Sizes) -> None:
+        """Measure into `report` what a service and its stores do on one core."""
+        self._report, self._core, self._sizes = report, core, sizes
+        self._bench: Bench
+        self._app: App
+        self._database_url = ""
+        self._redis_url = ""
+
+    async def all(self, only: list[str], service: Service, database_url: str, redis_url: str, postmaster: int) -> None:
+        """Measure everything that is in `only`, each with its limits first."""
+        self._database_url, self._redis_url = database_url, redis_url
+        async with redis.asyncio.Redis.from_url(redis_url) as client:
+            redis_pid = (await client.info("server"))["process_id"]
+        assert service.process is not None
+        pids = Servers(service.process.pid, postmaster, redis_pid)
+        quotas = {"user_connections": PLENTY, "app_connections": PLENTY}
+        async with httpx2.AsyncClient(base_url=service.url, timeout=30) as http:
+            self._app = await new_app(service, http, limits=quotas)
+            self._bench = Bench(self._app, pids, self._report.seconds)
+            parts = {
+                "w1": self._w1,
+                "rest": self._rest,
+                "w2": self._w2,
+                "w3": self._w3,
+                "w4": self._w4,
+                "w5": self._w5,
+            }
+            for name in only:
+                await parts[name]()
+
+    async def _median(self, measure: Callable[[], Awaitable[Figures]], by: Callable[[Figures], float]) -> Figures:
+        """Measure several times; the run whose figure is the median speaks for all."""
+        runs = [await measure() for _ in range(self._report.runs)]
+        middle = statistics.median_low(by(each) for each in runs)
+        return next(each for each in runs if by(each) == middle)
+
+    def _add(self, workload: str, what: str, value: float, *, limit: float | None = None, load: float = 0.0) -> None:
+        self._report.add(Row(workload, what, value, GOALS.get((workload, what)), limit, load))
+
+    def _add_rate(self, workload: str, found: Figures, limit: float | None = None) -> None:
+        self._add(workload, PER_S, found.per_s, limit=limit, load=found.span.driver_load)
+        self._add_cpu(workload, found)
+
+    def _add_delay(self, workload: str, found: Figures) -> None:
+        self._add(workload, P50, found.percentile_ms(0.5), load=found.span.driver_load)
+        self._add(workload, P99, found.percentile_ms(0.99))
+
+    def _add_cpu(self, workload: str, found: Figures) -> None:
+        self._add(workload, CPU, found.cpu_ms_per_1000)
+        for name, used in found.span.cpu_s.items():
+            self._add(workload, f"… of which {name}", used * 1_000_000 / found.count)
+
+    async def _w1(self) -> None:
         for number in range(SENDERS):
-            await app.room(f"r{number}", ("ann",))
-        limit = await store_alone(database_url, app, seconds)
-        print(f"the store alone, one lane, batches of {BATCH}:  {limit:9,.0f} messages/s")
-        sent, acks = await senders(app, seconds)
-        ordered = sorted(acks)
-        print(
-            f"{SENDERS} senders on sockets:               {sent:9,.0f} messages/s = {sent / limit:.2f} of that;"
-            f" ack p50 {statistics.median(ordered) * 1000:.1f} ms, p99 {ordered[int(len(ordered) * 0.99)] * 1000:.1f} ms"
+            await self._app.room(f"w1-{number}", ("ann",))
+        best = await limits.best_store(self._core, self._database_url, self._app.id, self._report.seconds)
+        limit = best["count"] / best["wall_s"]
+        self._add("limit", f"append alone, {limits.BATCH} a call, per s", limit)
+        found = await self._median(lambda: workloads.w1_socket(self._bench), lambda each: each.per_s)
+        self._add_rate("W1 socket", found, limit)
+        self._add_delay("W1 socket", found)
+
+    async def _rest(self) -> None:
+        found = await self._median(lambda: workloads.w1_rest(self._bench), lambda each: each.per_s)
+        self._add_rate("W1 REST", found)
+        self._add_delay("W1 REST", found)
+
+    async def _w2(self) -> None:
+        best = await limits.best_redis(self._core, self._redis_url.removeprefix("unix://"), self._report.seconds)
+        self._add("limit", "read from Redis, messages per s", best["count"] / best["wall_s"])
+        for subscribers in self._sizes.subscribers:
+            await self._w2_of(subscribers)
+
+    async def _w2_of(self, subscribers: int) -> None:
+        name, limit = f"W2 N={subscribers}", 0.0
+        for joined in (1, IN_FLIGHT):
+            best = await limits.best_writes(self._core, subscribers, joined, self._report.seconds)
+            limit = best["count"] / best["wall_s"]
+            self._add("limit", f"writes, {joined} joined, N={subscribers}, per s", limit)
+        found = await self._median(lambda: workloads.w2_throughput(self._bench, subscribers), lambda each: each.per_s)
+        self._add_rate(name, found, limit)
+        found = await self._median(
+            lambda: workloads.w2_latency(self._bench, subscribers), lambda each: each.percentile_ms(0.99)
         )
-        delivered = await fan_out(app, seconds)
-        print(f"{SUBSCRIBERS} subscribers of one room:          {delivered:9,.0f} deliveries/s")
+        self._add_delay(f"{name}, one in flight", found)
 
+    async def _w3(self) -> None:
+        found = await self._median(lambda: workloads.w3_steady(self._bench), lambda each: each.percentile_ms(0.99))
+        self._add_delay("W3", found)
+        self._add_cpu("W3", found)
 
-async def store_alone(database_url: str, app: App, seconds: float) -> float:
-    """Append to the rooms directly: no HTTP, no tokens, no fan-out."""
-    connection = await asyncpg.connect(database_url)
-    epochs = Epochs()
-    await epochs.check(connection)
-    number = parse_app_name(app.id)
-    assert number is not None
-    rooms = [row["room"] for row in await connection.fetch("SELECT room FROM rooms WHERE app_id = $1", number)]
-    body = json.dumps(BODY)[1:-1]
-    done, end = 0, time.perf_counter() + seconds
-    began = time.perf_counter()
-    while time.perf_counter() < end:
-        items = [item(number, rooms[(done + n) % len(rooms)], body) for n in range(BATCH)]
-        done += len(await append(connection, epochs, items, skip_held=False, timeout_s=5))
-    await connection.close()
-    return done / (time.perf_counter() - began)
+    async def _w4(self) -> None:
+        names = [f"w4-{number}" for number in range(LARGE_ROOMS)]
+        for name in names:
+            await self._app.room(name, ("ann",))
+        await limits.fill(self._database_url, self._app.id, names, self._sizes.large)
+        live = names[:1]
+        # A process keeps a room for a while that nobody reads any more: each of the others is opened once.
+        self._add_delay("W4 cold, nobody's", await workloads.w4_cold(self._bench, names[1:], once=True))
+        holder = await self._bench.line()
+        await workloads.follow(holder, live[0])
+        found = await self._median(lambda: workloads.w4_cold(self._bench, live), lambda each: each.percentile_ms(0.5))
+        self._add_delay("W4 cold, live", found)
+        self._add_cpu("W4 cold, live", found)
+        found = await self._median(lambda: workloads.w4_warm(self._bench, live), lambda each: each.percentile_ms(0.5))
+        self._add_delay("W4 warm, live", found)
+        holder.close()
 
-
-def item(app: AppId, room: int, body: str) -> Item:
-    return Item(
-        app=app,
-        room=RoomNumber(room),
-        kind=Kind.MESSAGE_CREATED,
-        sender=UserNumber(1),
-        key_hash=secrets.token_bytes(16),
-        request_hash=bytes(16),
-        needs=Needs.NOTHING,
-        facts=created_facts(UserId("ann")),
-        body=body,
-    )
-
-
-async def senders(app: App, seconds: float) -> tuple[float, list[float]]:
-    """Send in a closed loop: the next message after the ack of the last."""
-    acks: list[float] = []
-    token = await app.token("ann")
-    end = time.perf_counter() + seconds
-
-    async def send(number: int) -> None:
-        async with connect(app.service.socket_url, token) as socket:
-            while (began := time.perf_counter()) < end:
-                await socket.say(op="send", id=1, room=f"r{number}", **BODY)
-                await socket.raw.recv()
-                acks.append(time.perf_counter() - began)
-
-    began = time.perf_counter()
-    await asyncio.gather(*(send(number) for number in range(SENDERS)))
-    return len(acks) / (time.perf_counter() - began), acks
-
-
-async def fan_out(app: App, seconds: float) -> float:
-    """One sender with several messages in flight, and everybody else listening."""
-    token = await app.token("ann")
-    received = 0
-    end = time.perf_counter() + seconds
-
-    async def listen(ready: asyncio.Event) -> None:
-        nonlocal received
-        async with connect(app.service.socket_url, token) as socket:
-            await socket.open("r0", last=0)
-            ready.set()
-            while time.perf_counter() < end:
-                try:
-                    await asyncio.wait_for(socket.raw.recv(), 0.5)
-                except TimeoutError:
-                    continue
-                received += 1
-
-    async def talk(socket: Socket) -> None:
-        while time.perf_counter() < end:
-            for _ in range(IN_FLIGHT):
-                await socket.say(op="send", id=1, room="r0", **BODY)
-            for _ in range(IN_FLIGHT):
-                await socket.raw.recv()
-
-    readies = [asyncio.Event() for _ in range(SUBSCRIBERS)]
-    listening = [asyncio.create_task(listen(ready)) for ready in readies]
-    await asyncio.gather(*(ready.wait() for ready in readies))
-    end = time.perf_counter() + seconds
-    began = time.perf_counter()
-    async with connect(app.service.socket_url, token) as socket:
-        await talk(socket)
-    await asyncio.gather(*listening)
-    return received / (time.perf_counter() - began)
+    async def _w5(self) -> None:
+        grown = [await workloads.w5_memory(self._bench, self._sizes.idle) for _ in range(self._report.runs)]
+        self._add("W5", "KiB per connection", statistics.median(grown) / 1024)
 
 
 if __name__ == "__main__":
