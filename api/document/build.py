@@ -10,7 +10,7 @@ from api.document.docstrings import description_of, fields_of
 from api.document.operations import method_of, path_of, shapes_of, write_operation
 from api.document.refusals import refusal_examples, refusal_responses
 from api.document.shapes import INTEGER, NamedUnion, Schema, Shapes
-from api.errors import Overloaded, TooManyStrangers, catalogue, refusals
+from api.errors import BadRequest, Overloaded, TooManyStrangers, catalogue, refusals
 from api.messages.schemas import Part
 from api.subscriptions.frames import ClientFrame, CloseCode
 from api.subscriptions.schemas import EventFrame, ProblemView, ServerFrame
@@ -88,6 +88,16 @@ APP: Schema = {
     "schema": {"type": "string"},
 }
 """Of the upgrade to a WebSocket."""
+ROOMS: Schema = {
+    "name": "rooms",
+    "in": "query",
+    "required": False,
+    "description": (
+        "Rooms to open at once, as JSON: what `rooms` is in a `subscribe` frame. The answers are the same, and come with "
+        "`connected`, a round trip earlier."
+    ),
+    "schema": {"type": "string", "contentMediaType": "application/json"},
+}
 HEADERS: dict[str, Schema] = {
     "X-Request-Id": {"description": "To ask us about this request.", "schema": {"type": "string"}},
     "RateLimit": {
@@ -163,7 +173,7 @@ def _tag(name: str) -> Schema:
 
 def _connect(shapes: Shapes) -> dict[str, Any]:
     """Write the upgrade to a WebSocket, which is no route of the framework's."""
-    refused = [Unauthenticated, QuotaExceeded, RateLimited, TooManyStrangers, Unavailable, Overloaded]
+    refused = [BadRequest, Unauthenticated, QuotaExceeded, RateLimited, TooManyStrangers, Unavailable, Overloaded]
     return {
         "operationId": "connect",
         "summary": "Open a WebSocket that follows many rooms, and writes",
@@ -178,7 +188,7 @@ def _connect(shapes: Shapes) -> dict[str, Any]:
         "x-client-frames": shapes.schema(ClientFrame),
         "x-server-frames": shapes.schema(ServerFrame),
         "security": [{"apiKey": []}, {"token": []}, {}],
-        "parameters": [APP, {"$ref": "#/components/parameters/Roomlog-As"}],
+        "parameters": [APP, ROOMS, {"$ref": "#/components/parameters/Roomlog-As"}],
         "responses": {
             "101": {"description": "Switching Protocols"},
             **refusal_responses(sorted(refused, key=lambda kind: (kind.status, kind.code))),

@@ -2,7 +2,7 @@
 
 from typing import Any, get_args
 
-from api.document.build import APP, PARAMETERS, SECURITY, TITLE, UNIONS, VERSION, close_codes
+from api.document.build import APP, PARAMETERS, ROOMS, SECURITY, TITLE, UNIONS, VERSION, close_codes
 from api.document.docstrings import description_of
 from api.document.shapes import Schema, Shapes, public_name
 from api.edge.told import Shape
@@ -108,7 +108,7 @@ def _channel(messages: dict[str, Schema]) -> Schema:
         "bindings": {
             "ws": {
                 "method": "GET",
-                "query": {"type": "object", "properties": {"app": _parameter(APP)}},
+                "query": {"type": "object", "properties": {each["name"]: _parameter(each) for each in (APP, ROOMS)}},
                 "headers": {"type": "object", "properties": {act_as["name"]: _parameter(act_as)}},
                 "bindingVersion": "0.1.0",
             }

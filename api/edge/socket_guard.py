@@ -8,7 +8,10 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.frames import Frame
+from websockets.http11 import Request
 
+WRITE_NOW = "roomlog.write_now"
+"""Where in the state of its ASGI scope a socket offers its `write_now`."""
 LINGER_S = 10.0
 """How long a socket that we have closed may take to end, before what it has not read is thrown away."""
 HANDSHAKE_S = 15.0
@@ -78,7 +81,20 @@ class GuardedSocket(WebSocketsSansIOProtocol):
                 return
         super().send_receive_event_to_app()
 
+    def handle_connect(self, event: Request) -> None:
+        """Begin to serve, and let the service write past ASGI."""
+        super().handle_connect(event)
+        if not self.handshake_complete:
+            self.scope.setdefault("state", {})[WRITE_NOW] = self.write_now
+
     # ---- what goes out
+
+    def write_now(self, data: bytes) -> bool:
+        """Write frames made beforehand; False, with nothing written, where the client has to be waited for."""
+        if not self.handshake_complete or self.close_sent or not self.writable.is_set() or self.transport.is_closing():
+            return False
+        self.transport.write(data)
+        return True
 
     def pause_writing(self) -> None:
         """Read nothing from a client that reads nothing: the answers to its pings would pile up."""

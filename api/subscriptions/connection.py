@@ -21,6 +21,7 @@ from api.subscriptions.reading import Reading
 from api.subscriptions.subscription import Step
 from api.subscriptions.surroundings import Surroundings
 from api.subscriptions.writes import Writes
+from api.tails.stretch import text_frame
 from api.tails.tail import Entry
 from tenants.errors import ServiceError, Unavailable
 from tenants.grants import Grant
@@ -38,6 +39,9 @@ RETRY_S = 0.2
 Put = Callable[[str, Place | None], Awaitable[None]]
 """Sends one text and returns when the transport has taken it; with it the place up to which the client then has all."""
 
+WriteNow = Callable[[bytes], bool]
+"""Writes WebSocket frames at once; False, with nothing written, where the client has to be waited for."""
+
 Renew = Callable[[frames.Auth], Awaitable[None]]
 
 log = structlog.get_logger()
@@ -46,7 +50,15 @@ log = structlog.get_logger()
 class Connection:
     """One client: its rooms, its answers, its writer."""
 
-    def __init__(self, around: Surroundings, caller: Caller, put: Put, *, is_one_way: bool = False) -> None:
+    def __init__(
+        self,
+        around: Surroundings,
+        caller: Caller,
+        put: Put,
+        *,
+        write_now: WriteNow | None = None,
+        is_one_way: bool = False,
+    ) -> None:
         """Serve `caller`; a client that can say nothing (`is_one_way`) has its connection end with its last room."""
         self.caller = caller
         self.is_one_way = is_one_way
@@ -68,6 +80,7 @@ class Connection:
         """What the transport does with another credential that the client sends."""
         self._around = around
         self._put = put
+        self._write_now = write_now
         self._readings: dict[RoomId, Reading] = {}
         self._ready: dict[Reading, float] = {}
         """The rooms that have something to send, and since when."""
@@ -84,7 +97,11 @@ class Connection:
     # ---- from outside
 
     def say(self, text: str, place: Place | None = None) -> None:
-        """Queue a text to be sent before any event."""
+        """Send a text before any event, or queue it where it has to wait."""
+        if self._is_free and self._write_now is not None and self._write_now(text_frame(text)):
+            self.unread_bytes = len(text)
+            self.sent_at = asyncio.get_running_loop().time()
+            return
         self._outbox.append((text, place))
         self._outbox_bytes += len(text)
         if self._outbox_bytes > MAX_OUTBOX_BYTES:
@@ -228,7 +245,7 @@ class Connection:
         self._greet(opened)
         reading = Reading(opened, self._moved)
         self._readings[opened.subscription.room_id] = reading
-        self._moved(reading)
+        self._moved(reading, asyncio.get_running_loop().time())
 
     def _greet(self, opened: Opened) -> None:
         counts = self._around.counts
@@ -248,10 +265,37 @@ class Connection:
                 self._leave(reading)
             self.say(frames.unsubscribed(frame.id, room_id, "requested"))
 
-    def _moved(self, reading: Reading) -> None:
-        # A reader who is behind keeps the time since when he is.
-        self._ready.setdefault(reading, asyncio.get_running_loop().time())
-        self._wake.set()
+    def _moved(self, reading: Reading, now: float) -> None:
+        if reading.is_behind and not self._hand_over(reading, now):
+            # A reader who is behind keeps the time since when he is.
+            self._ready.setdefault(reading, now)
+            self._wake.set()
+
+    @property
+    def _is_free(self) -> bool:
+        """Whether nothing waits to be sent, so that what comes now is next."""
+        return not self._outbox and self.blocked_since is None
+
+    def _hand_over(self, reading: Reading, now: float) -> bool:
+        """Send all that a room has for a reader at once and in one piece, if it may be: the way of nearly every event.
+
+        What has to wait, or means something of its own to this reader, is for the writer.
+        """
+        live, subscription = reading.live, reading.subscription
+        if self._write_now is None or live.tail is None or reading.generation != live.generation:
+            return False
+        if not self._is_free or self._ready or self._stalled or self._must_halt(now):
+            return False
+        stretch = live.tail.stretch(subscription.cursor.seq)
+        if stretch is None or not subscription.takes(stretch) or not self._write_now(stretch.data):
+            return False
+        subscription.cursor = stretch.end
+        self.unread_bytes = len(stretch.data)
+        self.sent_at = now
+        counts = self._around.counts
+        counts.events += stretch.count
+        counts.deliveries.observe(0.0)
+        return True
 
     def _leave(self, reading: Reading) -> None:
         room_id = reading.subscription.room_id
@@ -292,13 +336,14 @@ class Connection:
 
     def _may_deliver(self) -> bool:
         """Whether events may go out now: never from a process that cannot know who has been removed."""
-        if self._must_halt:
+        if self._must_halt(asyncio.get_running_loop().time()):
             return False
         return self._stalled or bool(self._ready)
 
-    @property
-    def _must_halt(self) -> bool:
-        return self.close_code is not None or self._around.audit.is_stale or self.has_expired
+    def _must_halt(self, now: float) -> bool:
+        if self.close_code is not None or self._around.audit.is_stale_at(now):
+            return True
+        return self.expires_at is not None and now > self.expires_at
 
     async def _send_answer(self) -> None:
         text, place = self._outbox.popleft()
@@ -326,7 +371,10 @@ class Connection:
             return
         subscription = reading.subscription
         for entry in entries:
-            if self._must_halt or self._readings.get(subscription.room_id) is not reading:
+            if (
+                self._must_halt(asyncio.get_running_loop().time())
+                or self._readings.get(subscription.room_id) is not reading
+            ):
                 break
             step = subscription.advance(entry.event)
             if step is Step.SHOW or step is Step.SHOW_AND_END:
@@ -398,7 +446,7 @@ class Connection:
             return
         if isinstance(refusal, Unavailable):
             await asyncio.sleep(RETRY_S)
-            self._moved(reading)
+            self._moved(reading, asyncio.get_running_loop().time())
             return
         if opened is None:
             tail = reading.live.tail
@@ -410,7 +458,7 @@ class Connection:
         self._greet(opened)
         again = Reading(opened, self._moved)
         self._readings[room_id] = again
-        self._moved(again)
+        self._moved(again, asyncio.get_running_loop().time())
 
 
 async def _cannot_renew(_: frames.Auth) -> None:

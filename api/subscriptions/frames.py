@@ -74,10 +74,13 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True):
     last: Annotated[int, msgspec.Meta(ge=0, le=MAX_LAST)] = DEFAULT_LAST
 
 
+Rooms = Annotated[list[Wanted], msgspec.Meta(min_length=1, max_length=MAX_SUBSCRIPTIONS)]
+
+
 class Subscribe(_Frame, tag="subscribe"):
     """Open rooms."""
 
-    rooms: Annotated[list[Wanted], msgspec.Meta(min_length=1, max_length=MAX_SUBSCRIPTIONS)]
+    rooms: Rooms
 
 
 class Unsubscribe(_Frame, tag="unsubscribe"):

@@ -6,6 +6,7 @@ from enum import Enum
 from api.ids import Place, RoomId, Seq
 from api.log.event import Event, Kind
 from api.log.views import Door
+from api.tails.stretch import Stretch
 from tenants.ids import UserNumber
 
 
@@ -63,6 +64,12 @@ class Subscription:
         if about is not None and about < self.visible_from:
             return Step.HIDE
         return Step.SHOW_AND_END if event.kind is Kind.ROOM_DELETED else Step.SHOW
+
+    def takes(self, stretch: Stretch) -> bool:
+        """Tell whether a stretch is what comes next for this reader, and all of it is to be shown."""
+        if stretch.begin != self.cursor.seq + 1 or stretch.end.room != self.cursor.room:
+            return False
+        return not stretch.changes_rights and stretch.oldest_message >= self.visible_from
 
     def _change_rights(self, event: Event) -> Step | None:
         if self.user is None:

@@ -13,11 +13,12 @@ from api.edge.address import client_address
 from api.edge.body import decode
 from api.edge.limits import HEADERS as LIMIT_HEADERS
 from api.edge.problems import PROBLEM_TYPE, REQUEST_ID_HEADER, new_request_id, problem, problem_headers
+from api.edge.socket_guard import WRITE_NOW
 from api.errors import BadRequest, OriginNotAllowed
 from api.ids import Place
 from api.subscriptions import frames
-from api.subscriptions.admission import Admission
-from api.subscriptions.connection import Connection
+from api.subscriptions.admission import Admission, query
+from api.subscriptions.connection import Connection, WriteNow
 from api.subscriptions.connections import HEARTBEAT_S, Connections
 from api.subscriptions.frames import CloseCode
 from api.subscriptions.serving import Gone, Hangup, ReceiveAny, SendAny, registered, run
@@ -31,6 +32,7 @@ AUTH_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 1.0
 ACCEPT = {"type": "websocket.accept"}
 
+_ROOMS: msgspec.json.Decoder[list[frames.Wanted]] = msgspec.json.Decoder(frames.Rooms)
 _FRAMES: msgspec.json.Decoder[frames.ClientFrame] = msgspec.json.Decoder(frames.ClientFrame)
 
 
@@ -53,6 +55,7 @@ class WebSocketShell:
         with contextlib.ExitStack() as as_stranger:
             try:
                 self._admission.refuse_while_unfit()
+                wanted = _wanted(scope)
                 who = await self._admission.by_header(scope)
                 if who is None:
                     await self._admission.check_named_app(scope)
@@ -68,9 +71,9 @@ class WebSocketShell:
                         await send_any(ACCEPT)
                         who = await self._from_first_frame(scope, receive_any)
                         as_stranger.close()
-                        code = await self._serve(who, scope, receive_any, send_any)
+                        code = await self._serve(who, scope, receive_any, send_any, wanted)
                     else:
-                        code = await self._serve(who, scope, receive_any, send_any, first=ACCEPT)
+                        code = await self._serve(who, scope, receive_any, send_any, wanted, first=ACCEPT)
                     await _close(send_any, code, code.name.lower())
                 except Hangup as hangup:
                     await _close(send_any, hangup.code, hangup.reason)
@@ -98,6 +101,7 @@ class WebSocketShell:
         scope: Scope,
         receive: ReceiveAny,
         send: SendAny,
+        wanted: frames.Subscribe | None,
         *,
         first: dict[str, Any] | None = None,
     ) -> CloseCode:
@@ -114,16 +118,20 @@ class WebSocketShell:
             connection.replace(new.caller)
             connection.say(frames.authenticated(frame.id, _moment(new.expires_at)))
 
-        connection = Connection(self._around, who.caller, put)
+        # Where the server offers it: what is ready goes straight to the transport, with no task and no call in between.
+        write_now = cast("WriteNow | None", scope["state"].get(WRITE_NOW))
+        connection = Connection(self._around, who.caller, put, write_now=write_now)
         connection.renew = renew
         user = who.caller.user
         connection.say(frames.connected(None if user is None else user.id, HEARTBEAT_S))
         async with registered(self._connections, connection, who):
             if first is not None:
                 await send(first)
-            return await run(connection, self._read(connection, receive)) or CloseCode.FAULT
+            return await run(connection, self._read(connection, receive, wanted)) or CloseCode.FAULT
 
-    async def _read(self, connection: Connection, receive: ReceiveAny) -> None:
+    async def _read(self, connection: Connection, receive: ReceiveAny, wanted: frames.Subscribe | None) -> None:
+        if wanted is not None:
+            await connection.handle(wanted)
         while True:
             text = await _text(receive, frames.MAX_FRAME_BYTES)
             try:
@@ -132,6 +140,19 @@ class WebSocketShell:
                 connection.refuse(_mark_of(text), error)
             else:
                 await connection.handle(frame)
+
+
+def _wanted(scope: Scope) -> frames.Subscribe | None:
+    """Read the rooms that an upgrade names, as if `subscribe` were its first frame: it saves a round trip."""
+    text = query(scope).get("rooms")
+    if text is None:
+        return None
+    try:
+        return frames.Subscribe(rooms=decode(text, _ROOMS))
+    except BadRequest as error:
+        raise BadRequest(
+            f"rooms: what a `subscribe` frame has, as JSON. {error.detail}", pointer=error.pointer
+        ) from error
 
 
 async def _text(receive: ReceiveAny, limit: int) -> str:

@@ -70,6 +70,10 @@ class Audit:
         """Whether durable delivery must wait: PostgreSQL has been out of reach for more than 2 s."""
         return is_stale(self.age_s)
 
+    def is_stale_at(self, now: float) -> bool:
+        """Tell the same of a moment that has been looked up already (loop time): a clock costs more than all the rest."""
+        return is_stale(now - self._looked_at)
+
     @property
     def mode(self) -> Mode:
         """LIVE, or DEGRADED while Redis is silent or something may have been missed."""

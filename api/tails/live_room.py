@@ -26,6 +26,7 @@ class LiveRoom:
         "reaching",
         "room_id",
         "tail",
+        "telling",
         "used_at",
         "watchers",
     )
@@ -44,7 +45,10 @@ class LiveRoom:
         """Grows when the tail turns out to hold what the database has lost; readers then judge their cursors anew."""
         self.holders = 0
         self.used_at = 0.0
-        self.watchers: dict[Callable[[], None], None] = {}
+        self.telling = False
+        """Whether they are about to be told."""
+        self.watchers: dict[Callable[[float], None], None] = {}
+        """Who is told, and at what moment (loop time), that the room has moved."""
         self.reaching: list[tuple[Seq, int, asyncio.Future[None]]] = []
         """A heap of who waits for which seq, in the order of their seqs."""
         self.opening: asyncio.Task[None] | None = None
@@ -55,10 +59,19 @@ class LiveRoom:
         return Seq(0) if self.tail is None else self.tail.seq
 
     def moved(self) -> None:
-        """Wake those who wait for this room to move."""
+        """Wake those who wait for this room to move: readers once for all that comes in the same turn of the loop."""
         while self.reaching and self.reaching[0][0] <= self.seq:
             _, _, future = heapq.heappop(self.reaching)
             if not future.done():
                 future.set_result(None)
+        if not self.telling:
+            self.telling = True
+            asyncio.get_running_loop().call_soon(self._tell)
+
+    def _tell(self) -> None:
+        self.telling = False
+        now = asyncio.get_running_loop().time()
         for wake in list(self.watchers):
-            wake()
+            wake(now)
+        if self.tail is not None:
+            self.tail.forget_stretches()

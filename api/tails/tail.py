@@ -10,9 +10,13 @@ from api.ids import Epoch, Place, RoomId, RoomNumber, Seq
 from api.log.event import Event, Kind, event_json
 from api.log.views import Snapshot
 from api.tails.fold import Fold
+from api.tails.stretch import Stretch, join
 from tenants.ids import AppId
 
 RING_EVENTS = 512
+STRETCH_EVENTS = 100
+MAX_STRETCHES = 16
+"""Places for which what follows is kept joined; whoever stands elsewhere is rare, and served all the same."""
 ENTRY_BYTES = 400
 """About what an event costs besides its texts."""
 
@@ -65,6 +69,7 @@ class Tail:
         self.epoch: Epoch = snapshot.epoch
         self._ring: deque[Entry] = deque()
         self._ring_bytes = 0
+        self._stretches: dict[Seq, Stretch | None] = {}
 
     @property
     def place(self) -> Place:
@@ -79,7 +84,8 @@ class Tail:
     @property
     def size_bytes(self) -> int:
         """About what the ring and the state weigh."""
-        return self._ring_bytes + self.fold.size_bytes
+        joined = sum(len(stretch.data) for stretch in self._stretches.values() if stretch is not None)
+        return self._ring_bytes + joined + self.fold.size_bytes
 
     def offer(self, event: Event, *, verified: bool = False) -> Offer:
         """Append the event if it is the next one.
@@ -105,6 +111,20 @@ class Tail:
         # A deque is walked from its nearer end, and readers mostly stand near the right one.
         return [entries[index] for index in range(skip, min(skip + limit, len(entries)))]
 
+    def stretch(self, seq: Seq) -> Stretch | None:
+        """Give all that follows a seq in one piece; None where that is nothing, too much, or no longer in the ring."""
+        if seq not in self._stretches:
+            entries = self.after(seq, STRETCH_EVENTS + 1)
+            is_fit = bool(entries) and len(entries or ()) <= STRETCH_EVENTS
+            if len(self._stretches) >= MAX_STRETCHES:
+                self._stretches.clear()
+            self._stretches[seq] = join([entry.event for entry in entries or ()], self.room_id) if is_fit else None
+        return self._stretches[seq]
+
+    def forget_stretches(self) -> None:
+        """Give the memory back of what was joined, once all who stood there have had it."""
+        self._stretches.clear()
+
     def refold(self, snapshot: Snapshot) -> bool:
         """Take a fresh snapshot's state in place of a fold that has become partial; False if the two do not meet."""
         since = self.after(snapshot.seq, RING_EVENTS) if snapshot.seq <= self.seq else None
@@ -120,6 +140,7 @@ class Tail:
         if floor <= self.floor:
             return
         self.floor = floor
+        self._stretches.clear()
         while self._ring and self._ring[0].event.seq < floor:
             self._ring_bytes -= self._ring.popleft().size_bytes
         self.fold.forget_before(floor)
@@ -127,6 +148,7 @@ class Tail:
     def forget_events(self) -> None:
         """Give the ring's memory back; readers who are behind are served from PostgreSQL."""
         self._ring.clear()
+        self._stretches.clear()
         self._ring_bytes = 0
 
     def forget_messages(self) -> None:
@@ -134,6 +156,7 @@ class Tail:
         self.fold.forget_messages()
 
     def _append(self, event: Event) -> None:
+        self._stretches.clear()
         if event.kind is Kind.MESSAGE_DELETED:
             self._redact(event.target)
         entry = Entry(event)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from api.subscriptions import frames
 from api.subscriptions.connection import Connection
 from api.subscriptions.connections import SPREAD, Connections
 from api.subscriptions.frames import CloseCode
+from api.tails.stretch import text_frame
 from tenants.authority import Credentialed
 from tenants.keys import create_key
 from tests.endurance.raw import dial, raw_socket, upgrade
@@ -323,6 +325,62 @@ async def test_a_client_that_answers_no_ping_is_ended() -> None:
         async with raw_socket(at.port, None) as answering:
             with pytest.raises(TimeoutError):
                 await answering.hear_json(1.0)
+
+
+async def test_frames_made_beforehand_go_out_whole_or_not_at_all() -> None:
+    """Not before the handshake, not to a client that is behind, not after the farewell; what goes is bounded."""
+    went: dict[str, object] = {}
+    ended = asyncio.Event()
+
+    async def write(scope: Any, receive: Any, send: Any) -> None:
+        write_now = scope["state"][socket_guard.WRITE_NOW]
+        await receive()
+        went["before"] = write_now(text_frame("early"))
+        await send({"type": "websocket.accept"})
+        went["first"] = write_now(text_frame('{"a":1}') + text_frame('{"b":2}'))
+        await receive()
+        count = 0
+        while write_now(text_frame("x" * 60_000)) and count < MORE_THAN_KERNELS_TAKE // 60_000:
+            count += 1
+            await asyncio.sleep(0)
+        went["bytes"] = count * 60_000
+        await send({"type": "websocket.close", "code": 4408, "reason": "slow"})
+        went["after"] = write_now(text_frame("late"))
+        ended.set()
+
+    async with door(write) as at, raw_socket(at.port, None, receive_bytes=4_096) as raw:
+        assert [await raw.hear_json(), await raw.hear_json()] == [{"a": 1}, {"b": 2}]
+        await raw.say(op="ping")
+        async with asyncio.timeout(WAIT_S):
+            await ended.wait()
+    assert (went["before"], went["first"], went["after"]) == (False, True, False)
+    assert isinstance(went["bytes"], int)
+    assert went["bytes"] < MORE_THAN_KERNELS_TAKE / 4
+
+
+async def test_a_client_that_goes_in_its_handshake_is_no_fault_of_ours() -> None:
+    """Its connection is closing in the very moment in which it is accepted: the application ends, and nothing is logged."""
+    kept: list[logging.LogRecord] = []
+
+    class Keeping(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            kept.append(record)
+
+    async def accept(_: Any, receive: Any, send: Any) -> None:
+        await receive()
+        (guard,) = at.state.connections
+        guard.transport.close()  # type: ignore[union-attr]
+        await send({"type": "websocket.accept"})
+
+    async with door(accept) as at:
+        uvicorn_s = logging.getLogger("uvicorn.error")
+        uvicorn_s.addHandler(keeping := Keeping())
+        async with dial(at.port) as raw:
+            await raw.send(upgrade())
+            assert await raw.hung_up() == b""
+            await at.until(0)
+        uvicorn_s.removeHandler(keeping)
+    assert [record.getMessage() for record in kept] == []
 
 
 async def test_a_connection_inherits_a_small_send_buffer() -> None:

@@ -209,7 +209,7 @@ def m12_another_token_sets_the_cursors_back() -> None:
         replaced(self, caller)
         for room_id, reading in self._readings.items():
             reading.subscription.cursor = self.__dict__["_began"].get(room_id, reading.subscription.cursor)
-            self._moved(reading)
+            self._moved(reading, asyncio.get_running_loop().time())
 
     Connection.begin = remember  # type: ignore[method-assign]
     Connection.replace = set_back  # type: ignore[method-assign]
