@@ -128,10 +128,9 @@ class Connection:
             self.given_up.set()
         self._wake.set()
 
-    @property
-    def has_expired(self) -> bool:
-        """Whether the credential has ended."""
-        return self.expires_at is not None and asyncio.get_running_loop().time() > self.expires_at
+    def has_expired_at(self, now: float) -> bool:
+        """Tell whether the credential has ended by a moment (loop time)."""
+        return self.expires_at is not None and now > self.expires_at
 
     def replace(self, caller: Caller) -> None:
         """Go on as the same caller with other grants; rooms that they do not cover are left."""
@@ -294,7 +293,7 @@ class Connection:
         self.sent_at = now
         counts = self._around.counts
         counts.events += stretch.count
-        counts.deliveries.observe(0.0)
+        counts.deliveries.observe(0.0)  # in the same turn of the loop, in which its clock stands still
         return True
 
     def _leave(self, reading: Reading) -> None:
@@ -341,9 +340,7 @@ class Connection:
         return self._stalled or bool(self._ready)
 
     def _must_halt(self, now: float) -> bool:
-        if self.close_code is not None or self._around.audit.is_stale_at(now):
-            return True
-        return self.expires_at is not None and now > self.expires_at
+        return self.close_code is not None or self._around.audit.is_stale_at(now) or self.has_expired_at(now)
 
     async def _send_answer(self) -> None:
         text, place = self._outbox.popleft()

@@ -149,7 +149,7 @@ class Connections:
                     connection.look_up()
 
     def _sweep(self, connection: Connection, now: float) -> None:
-        if connection.has_expired:
+        if connection.has_expired_at(now):
             connection.cut(CloseCode.UNAUTHENTICATED)
         elif connection.leave_at is not None and now > connection.leave_at:
             connection.close(CloseCode.RESTART)

@@ -13,7 +13,7 @@ from tenants import limits as limits_module
 from tenants.channels import address_limit, app_limit, user_limit
 from tenants.gcra import MICROSECONDS, Rate, judge
 from tenants.ids import AppId, UserNumber
-from tenants.limits import MAX_CALLS, SCRIPT, SHA, Limit, Limits
+from tenants.limits import MAX_CALLS, SCRIPT, SHA, Limit, Limits, _OwnCount
 from tenants.pubsub import PubSub
 
 NOBODY = "redis://127.0.0.1:1/0"
@@ -87,6 +87,23 @@ async def test_the_script_says_what_the_model_says(
                 for index, used_us in zip(indexes, used, strict=True):
                     full_at[index] = now_us + used_us
         assert not answers
+
+
+@given(
+    limits=st.lists(RATES, min_size=1, max_size=3).map(
+        lambda rates: [Limit(str(index), str(index), rate) for index, rate in enumerate(rates)]
+    ),
+    pauses_us=st.lists(st.sampled_from([0, 0, 0, 1, 1_000, MICROSECONDS // 5]), min_size=1, max_size=40),
+)
+def test_the_quick_look_at_one_s_own_count_says_what_the_whole_one_says(
+    limits: list[Limit], pauses_us: list[int]
+) -> None:
+    """Whatever has been let through before, and by rates of every kind."""
+    own, now_us = _OwnCount(), MICROSECONDS
+    for pause_us in pauses_us:
+        now_us += pause_us
+        assert own.has_one(limits, now_us) is own.look(limits, now_us).is_allowed
+        own.count(limits, now_us)
 
 
 @pytest.mark.usefixtures("patience")

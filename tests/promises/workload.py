@@ -25,6 +25,8 @@ PHOENIX = "phoenix"
 BUSY = [HOT, TARDY, *(f"busy{number}" for number in range(6))]
 QUIET = [f"quiet{number}" for number in range(8)]
 FICKLE = {PHOENIX}
+GIVEN_UP_S = 90.0
+"""Longer than the service waits for a client that reads nothing and answers no ping."""
 FIRST_NUMBER = 1_000
 """Of the rooms of each app: the same rooms have the same numbers in all of them, as they may have on several shards."""
 
@@ -88,7 +90,8 @@ class Workload:
         tasks.create_task(self._give_birth())
         tasks.create_task(self._glance())
         tasks.create_task(self._lie())
-        tasks.create_task(self._annoy())
+        tasks.create_task(self._annoy(2.0))
+        tasks.create_task(self._annoy(GIVEN_UP_S))
 
     def read(self, tasks: asyncio.TaskGroup) -> None:
         """Have everybody read who does."""
@@ -261,8 +264,8 @@ class Workload:
             lies.append(write_cursor(Place(own.room, Epoch(own.epoch.ordinal + 7, 7), own.seq)))
         return lies + [write_cursor(other) for other in others[:2]]
 
-    async def _annoy(self) -> None:
-        """Never read, write byte by byte, hang up in mid-frame."""
+    async def _annoy(self, stay_s: float) -> None:
+        """Write byte by byte, never read, answer no ping, hang up in mid-frame."""
         people = self.people
         while people.writing:
             await people.nap(0.5 + people.chance.random())
@@ -277,4 +280,4 @@ class Workload:
                         await asyncio.sleep(0.001)
                     await raw.head()
                     await raw.say(op="subscribe", rooms=[{"room": room} for room in BUSY])
-                    await people.nap(2.0)
+                    await people.nap(stay_s)
