@@ -102,12 +102,21 @@ class Inside:
 
 
 class Reading:
-    """A connection without a socket: what it sends is kept here."""
+    """A connection without a socket: what it sends is kept here, be it written at once or by the writer."""
 
     def __init__(self, inside: Inside, caller: Caller) -> None:
         self.sent: list[dict[str, Any]] = []
+        self.is_behind = False
+        """Whether the client has to be waited for, so that nothing can be written at once."""
         self._arrived = asyncio.Event()
-        self.connection = Connection(inside.wiring.around, caller, self._put)
+        self.connection = Connection(inside.wiring.around, caller, self._put, write_now=self._write_now)
+
+    def _write_now(self, data: bytes) -> bool:
+        if self.is_behind:
+            return False
+        self.sent += [json.loads(text) for text in texts_of(data)]
+        self._arrived.set()
+        return True
 
     async def _put(self, text: str, _: Place | None) -> None:
         self.sent.append(json.loads(text))
@@ -140,6 +149,19 @@ class Reading:
 
     async def until_seq(self, room: str, seq: int) -> None:
         await self.until(lambda: bool(self.places(room)) and self.places(room)[-1] >= seq)
+
+
+def texts_of(data: bytes) -> list[bytes]:
+    """Take a server's WebSocket frames apart."""
+    texts: list[bytes] = []
+    while data:
+        assert data[0] == 0x81
+        wide = {126: 2, 127: 8}.get(data[1], 0)
+        size = int.from_bytes(data[2 : 2 + wide]) if wide else data[1]
+        text, data = data[2 + wide : 2 + wide + size], data[2 + wide + size :]
+        assert len(text) == size
+        texts.append(text)
+    return texts
 
 
 @contextlib.asynccontextmanager
