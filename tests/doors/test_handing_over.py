@@ -60,6 +60,22 @@ async def test_a_process_that_cannot_know_who_was_removed_hands_nothing_over(
         assert kinds == ["subscribed", "snapshot", "stalled", "live", "message.created", "message.created"]
 
 
+async def test_after_a_stall_the_word_that_it_is_over_comes_first(
+    here: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though nothing had waited meanwhile, and the next event is the first sign that delivery goes on."""
+    async with here.reading() as reading:
+        await reading.open("r")
+        with monkeypatch.context() as stale:
+            stale.setattr(Audit, "is_stale", property(lambda _: True))
+            stale.setattr(Audit, "is_stale_at", lambda _, __: True)
+            reading.connection.look_up()
+            await reading.until(lambda: bool(reading.of_type("stalled")))
+        said = await here.say("r", "first", "ann")
+        await reading.until_seq("r", said.event.seq)
+        assert [frame["type"] for frame in reading.sent][2:] == ["stalled", "live", "message.created"]
+
+
 @pytest.mark.parametrize("end", ["expired", "cut"])
 async def test_nothing_is_handed_over_after_the_credential_s_end(here: Inside, end: str) -> None:
     """Not even before the sweep has noticed it."""
