@@ -1,7 +1,8 @@
 """What is handed to a transport at once: never what has to wait, and never before what waits already."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -29,6 +30,15 @@ async def reached(here: Inside, reading: Reading, seq: int) -> None:
             await asyncio.sleep(0)
 
 
+@contextlib.contextmanager
+def without_postgresql(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have the audit say that its last look is too long ago."""
+    with monkeypatch.context() as stale:
+        stale.setattr(Audit, "is_stale", property(lambda _: True))
+        stale.setattr(Audit, "is_stale_at", lambda _, __: True)
+        yield
+
+
 async def test_many_events_come_in_one_piece_and_in_order(here: Inside) -> None:
     """What has come in one turn of the loop is joined; the next piece goes on from it."""
     async with here.reading() as reading:
@@ -45,9 +55,7 @@ async def test_a_process_that_cannot_know_who_was_removed_hands_nothing_over(
     """The event is in its tail and stays there until the audit looks again; then it comes, once."""
     async with here.reading() as reading:
         await reading.open("r")
-        with monkeypatch.context() as stale:
-            stale.setattr(Audit, "is_stale", property(lambda _: True))
-            stale.setattr(Audit, "is_stale_at", lambda _, __: True)
+        with without_postgresql(monkeypatch):
             said = await here.say("r", "withheld", "ann")
             await reached(here, reading, said.event.seq)
             await reading.until(lambda: bool(reading.of_type("stalled")))
@@ -66,9 +74,7 @@ async def test_after_a_stall_the_word_that_it_is_over_comes_first(
     """Though nothing had waited meanwhile, and the next event is the first sign that delivery goes on."""
     async with here.reading() as reading:
         await reading.open("r")
-        with monkeypatch.context() as stale:
-            stale.setattr(Audit, "is_stale", property(lambda _: True))
-            stale.setattr(Audit, "is_stale_at", lambda _, __: True)
+        with without_postgresql(monkeypatch):
             reading.connection.look_up()
             await reading.until(lambda: bool(reading.of_type("stalled")))
         said = await here.say("r", "first", "ann")

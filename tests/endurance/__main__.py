@@ -2,9 +2,7 @@
 
 import argparse
 import asyncio
-import base64
 import os
-import secrets
 import sys
 import tempfile
 from pathlib import Path
@@ -17,7 +15,7 @@ from tests.endurance.idle import crowd
 from tests.endurance.rolling import curve, roll_over
 from tests.endurance.stuck import get_stuck
 from tests.support.document import public_client
-from tests.support.processes import ROOT, Service
+from tests.support.processes import ROOT, Service, new_settings
 from tests.support.world import new_app
 
 DRAIN_DELAY_S = 2
@@ -34,16 +32,9 @@ def main() -> int:
         folder = Path(name)
         with servers(folder / "stores", os.environ, durable=True) as stores:
             migrate(stores.database_url, ROOT / "migrations")
-            environment = {
-                "DATABASE_URL": stores.database_url,
-                "REDIS_URL": stores.redis_url,
-                "ROOMLOG_MASTER_KEYS": "1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
-                "ROOMLOG_PEPPER": secrets.token_hex(32),
-                "ROOMLOG_OPERATOR_TOKEN": secrets.token_hex(32),
-                "ROOMLOG_DRAIN_S": str(given.drain),
-                "ROOMLOG_DRAIN_DELAY_S": str(DRAIN_DELAY_S),
-                "ROOMLOG_LOG_LEVEL": "warning",
-            }
+            drain = {"ROOMLOG_DRAIN_S": str(given.drain), "ROOMLOG_DRAIN_DELAY_S": str(DRAIN_DELAY_S)}
+            quiet = {"ROOMLOG_LOG_LEVEL": "warning"}
+            environment = new_settings(stores.database_url, stores.redis_url, **drain, **quiet)
             count = 3 if given.what == "rolling" else 1
             services = [Service(environment, folder / f"log-{number}") for number in range(count)]
             try:

@@ -1,9 +1,7 @@
 """Several processes of the service on one PostgreSQL and one Valkey, each of which can be broken."""
 
-import base64
 import contextlib
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -14,7 +12,7 @@ from pathlib import Path
 from api import embedded
 from api.embedded import redis_server
 from tests.promises.databases import Database, running_database
-from tests.support.processes import FENCE, Service
+from tests.support.processes import FENCE, Service, new_settings
 
 LAUNCH = [sys.executable, "-m", "tests.promises.launch"]
 
@@ -103,17 +101,8 @@ def running_cluster(folder: Path, processes: int, planted: dict[str, str]) -> It
         try:
             cluster.start_redis()
             cluster.lead_redis_to(cluster.redis_path)
-            environment = {
-                "DATABASE_URL": cluster.database_url,
-                "REDIS_URL": cluster.redis_url,
-                "ROOMLOG_PEPPER": secrets.token_hex(32),
-                "ROOMLOG_MASTER_KEYS": "1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
-                "ROOMLOG_OPERATOR_TOKEN": secrets.token_hex(32),
-                "ROOMLOG_DRAIN_S": "1",
-                "ROOMLOG_DRAIN_DELAY_S": "0",
-                "ROOMLOG_DB_FENCE": FENCE,
-                **planted,
-            }
+            more = {"ROOMLOG_DRAIN_S": "1", "ROOMLOG_DB_FENCE": FENCE, **planted}
+            environment = new_settings(cluster.database_url, cluster.redis_url, **more)
             for number in range(processes):
                 log = folder / f"service-{number}.log"
                 service = Service(dict(environment), log, command=LAUNCH)

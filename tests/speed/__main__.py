@@ -5,9 +5,7 @@ machine and the day: quote the ratios.
 """
 
 import argparse
-import base64
 import os
-import secrets
 import statistics
 import sys
 import tempfile
@@ -25,7 +23,7 @@ from tests.speed import limits, workloads
 from tests.speed.machine import Servers, cores, pinned
 from tests.speed.report import Goal, Report, Row
 from tests.speed.workloads import IN_FLIGHT, SENDERS, Bench, Figures
-from tests.support.processes import ROOT, Service, running_service
+from tests.support.processes import ROOT, Service, new_settings, running_service
 from tests.support.world import App, new_app
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
@@ -82,15 +80,7 @@ def main() -> int:
         folder = Path(name)
         with servers(folder / "stores", os.environ, durable=True) as stores:
             migrate(stores.database_url, ROOT / "migrations")
-            environment = {
-                "DATABASE_URL": stores.database_url,
-                "REDIS_URL": stores.redis_url,
-                "ROOMLOG_PEPPER": secrets.token_hex(32),
-                "ROOMLOG_MASTER_KEYS": "1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
-                "ROOMLOG_OPERATOR_TOKEN": secrets.token_hex(32),
-                "ROOMLOG_DRAIN_S": "0",
-                "ROOMLOG_DRAIN_DELAY_S": "0",
-            }
+            environment = new_settings(stores.database_url, stores.redis_url)
             with running_service(environment, folder / "log") as service, pinned(drivers):
                 postmaster = next(stores.data.glob("pg[0-9]*")) / "postmaster.pid"
                 run = Run(report, core, Sizes(given.subscribers, given.large, given.idle))

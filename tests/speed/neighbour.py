@@ -7,7 +7,6 @@ Absolute figures move with the machine and the day: quote the ratios.
 
 import argparse
 import asyncio
-import base64
 import multiprocessing
 import os
 import secrets
@@ -22,7 +21,7 @@ import httpx2
 
 from api.embedded import servers
 from api.migrate import migrate
-from tests.support.processes import ROOT, Service, running_service
+from tests.support.processes import ROOT, Service, new_settings, running_service
 from tests.support.sockets import Socket, connect
 from tests.support.world import App, new_app
 
@@ -45,15 +44,7 @@ def main() -> int:
         folder = Path(name)
         with servers(folder / "stores", os.environ, durable=True) as stores:
             migrate(stores.database_url, ROOT / "migrations")
-            environment = {
-                "DATABASE_URL": stores.database_url,
-                "REDIS_URL": stores.redis_url,
-                "ROOMLOG_PEPPER": secrets.token_hex(32),
-                "ROOMLOG_MASTER_KEYS": "1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
-                "ROOMLOG_OPERATOR_TOKEN": secrets.token_hex(32),
-                "ROOMLOG_DRAIN_S": "0",
-                "ROOMLOG_DRAIN_DELAY_S": "0",
-            }
+            environment = new_settings(stores.database_url, stores.redis_url)
             with running_service(environment, folder / "log") as service:
                 return asyncio.run(measure(service, seconds))
 

@@ -1,7 +1,9 @@
 """Service processes of a test's own."""
 
+import base64
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -24,6 +26,20 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def new_settings(database_url: str, redis_url: str, **more: str) -> dict[str, str]:
+    """Give a service's settings with secrets of its own; it drains at once, unless `more` says otherwise."""
+    return {
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "ROOMLOG_PEPPER": secrets.token_hex(32),
+        "ROOMLOG_MASTER_KEYS": "1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
+        "ROOMLOG_OPERATOR_TOKEN": secrets.token_hex(32),
+        "ROOMLOG_DRAIN_S": "0",
+        "ROOMLOG_DRAIN_DELAY_S": "0",
+        **more,
+    }
 
 
 @dataclass
