@@ -22,7 +22,7 @@ from api.migrate import migrate
 from tests.speed import limits, workloads
 from tests.speed.machine import Servers, cores, pinned
 from tests.speed.report import Goal, Report, Row
-from tests.speed.workloads import IN_FLIGHT, SENDERS, Bench, Figures
+from tests.speed.workloads import IN_FLIGHT, Bench, Figures
 from tests.support.processes import ROOT, Service, new_settings, running_service
 from tests.support.world import App, new_app
 
@@ -153,8 +153,7 @@ class Run:
             self._add(workload, f"… of which {name}", used * 1_000_000 / found.count)
 
     async def _w1(self) -> None:
-        for number in range(SENDERS):
-            await self._app.room(f"w1-{number}", ("ann",))
+        await workloads.w1_rooms(self._bench)
         best = await limits.best_store(self._core, self._database_url, self._app.id, self._report.seconds)
         limit = best["count"] / best["wall_s"]
         self._add("limit", f"append alone, {limits.BATCH} a call, per s", limit)
@@ -163,6 +162,7 @@ class Run:
         self._add_delay("W1 socket", found)
 
     async def _rest(self) -> None:
+        await workloads.w1_rooms(self._bench)
         found = await self._median(lambda: workloads.w1_rest(self._bench), lambda each: each.per_s)
         self._add_rate("W1 REST", found)
         self._add_delay("W1 REST", found)

@@ -134,18 +134,20 @@ def _check(lines: list[Line]) -> None:
     assert not ended, f"{ended} of the driver's connections were closed by the service"
 
 
-async def w1_socket(bench: Bench) -> Figures:
-    """50 senders in 50 rooms over WebSocket; a message counts when it is acknowledged as stored."""
+async def w1_rooms(bench: Bench) -> None:
+    """Make the rooms of W1."""
     for number in range(SENDERS):
         await bench.app.room(f"w1-{number}", ("ann",))
+
+
+async def w1_socket(bench: Bench) -> Figures:
+    """50 senders in 50 rooms over WebSocket; a message counts when it is acknowledged as stored."""
     lines = [await bench.line() for _ in range(SENDERS)]
     return await _closed_loop(bench, lines, ACK, lambda number: message(f"w1-{number}"))
 
 
 async def w1_rest(bench: Bench) -> Figures:
     """The same over REST, on connections that are kept."""
-    for number in range(SENDERS):
-        await bench.app.room(f"w1-{number}", ("ann",))
     token = await bench.app.token("ann")
     body = f'{{"parts":[{{"type":"text","text":"{TEXT}"}}]}}'
 
