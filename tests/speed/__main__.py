@@ -27,7 +27,8 @@ from tests.support.processes import ROOT, Service, new_settings, running_service
 from tests.support.world import App, new_app
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-ALL = ("w1", "rest", "w2", "w3", "w4", "w5")
+ALL = ("w5", "w1", "rest", "w2", "w3", "w4")
+"""W5 first: what earlier connections have left in the process's hands is used again, and would hide what new ones take."""
 LARGE_ROOMS = 20
 PLENTY = 1_000_000
 PER_S, CPU, P50, P99 = "per s", "CPU ms per 1,000", "p50 ms", "p99 ms"
@@ -209,8 +210,8 @@ class Run:
         holder.close()
 
     async def _w5(self) -> None:
-        grown = [await workloads.w5_memory(self._bench, self._sizes.idle) for _ in range(self._report.runs)]
-        self._add("W5", "KiB per connection", statistics.median(grown) / 1024)
+        grown = await workloads.w5_memory(self._bench, self._sizes.idle)
+        self._add("W5", "KiB per connection", grown / 1024)
 
 
 if __name__ == "__main__":
