@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import os
+import random
 import secrets
 import signal
 import socket
@@ -17,15 +18,34 @@ from pathlib import Path
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 35.0
+PORTS = (21_000, 31_000)
+"""Below what Linux gives to connections (32768 on), above what `roomlog.testing` takes."""
+PORT_STRIPES = 8
 ROOT = Path(__file__).parent.parent.parent
 FENCE = os.environ.get("ROOMLOG_DB_FENCE", "control")
 """`all` runs everything here through row-level security."""
 
 
+def _own_ports() -> Iterator[int]:
+    """Give ports that neither the kernel gives to connections, as a restart needs its own again, nor another worker has."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PORT_STRIPES
+    width = (PORTS[1] - PORTS[0]) // PORT_STRIPES
+    mine = range(PORTS[0] + worker * width, PORTS[0] + (worker + 1) * width)
+    while True:
+        yield from random.sample(mine, len(mine))
+
+
+_ports = _own_ports()
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    for port in _ports:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            # Connections of before that are over do not hold it.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("ports have no end")
 
 
 def new_settings(database_url: str, redis_url: str, **more: str) -> dict[str, str]:
