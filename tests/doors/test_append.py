@@ -5,7 +5,7 @@ import copy
 import itertools
 import json
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 
 import asyncpg
@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.ids import RoomNumber, Seq
-from api.log.append import append
+from api.log.append import append, are_messages
 from api.log.event import Kind
 from api.log.item import Item, Needs, Outcome
 from api.log.lane import POISON
@@ -84,9 +84,24 @@ WISHES = st.builds(
     is_private=st.booleans(),
     is_poison=st.sampled_from([False] * 60 + [True]),
 )
-ROUNDS = st.lists(
-    st.lists(st.lists(WISHES, min_size=6, max_size=20), min_size=1, max_size=CONNECTIONS), min_size=2, max_size=5
+MESSAGES = st.builds(
+    Wish,
+    room=st.integers(0, ROOMS - 1),
+    kind=st.just(Kind.MESSAGE_CREATED),
+    sender=st.integers(1, 3),
+    key=st.integers(0, 60),
+    request=st.sampled_from([0, 0, 0, 1]),
+    needs=st.sampled_from([Needs.NOTHING, Needs.NOTHING, Needs.MEMBER]),
+    target=st.just(1),
+    expects=st.just(value=False),
+    is_private=st.booleans(),
+    is_poison=st.sampled_from([False] * 60 + [True]),
 )
+BATCHES = st.lists(WISHES, min_size=6, max_size=20) | st.lists(
+    MESSAGES, min_size=1, max_size=20, unique_by=lambda wish: (wish.room, wish.sender, wish.key)
+)
+"""Of every kind; or of messages alone, which are appended as a set."""
+ROUNDS = st.lists(st.lists(BATCHES, min_size=1, max_size=CONNECTIONS), min_size=2, max_size=5)
 """Of calls that are made at once, each with its batch."""
 
 
@@ -157,3 +172,53 @@ async def test_calls_at_once_end_as_in_some_order_one_by_one(
         said = sum(kind is Kind.MESSAGE_CREATED for kind, _, _ in model.events)
         assert head is not None
         assert tuple(head) == (len(model.events), said, len(model.members))
+
+
+async def test_both_functions_answer_alike(
+    here: Inside, connections: "list[asyncpg.Connection[asyncpg.Record]]"
+) -> None:
+    """New messages get the same answers whether they are appended as a set or one after the other.
+
+    Of members and strangers, to public, private, deleted and missing rooms, and with keys of before for the same and for
+    another request.
+    """
+    connection = connections[0]
+    ann = (await here.user("ann")).number
+    told: list[Answers] = []
+    for as_set in (True, False):
+        rooms = [await here.room(secrets.token_hex(8), "ann", private=is_private) for is_private in (False, True, True)]
+        await connection.execute("UPDATE rooms SET deleted_at = now() WHERE room = $1", rooms[2])
+        rooms.append(RoomNumber(2**60))
+
+        def messages(keys: Iterable[int], request: int, rooms: Sequence[RoomNumber] = rooms) -> list[Item]:
+            return [
+                Item(
+                    app=here.scope.app,
+                    room=room,
+                    kind=Kind.MESSAGE_CREATED,
+                    sender=sender,
+                    key_hash=bytes([key]) * 16,
+                    request_hash=bytes([request]) * 16,
+                    needs=Needs.MEMBER if key % 2 else Needs.NOTHING,
+                    facts="",
+                )
+                for room in rooms
+                for sender in (ann, UserNumber(2**60))
+                for key in keys
+            ]
+
+        answers: Answers = []
+        for items in (messages(range(4), 0), messages(range(2, 8), 0), messages(range(10), 1)):
+            assert are_messages(items)
+            # What is to skip what is held goes one after the other, and nothing is held here.
+            said = await append(connection, here.wiring.epochs, items, skip_held=not as_set, timeout_s=20)
+            answers += [(answer.outcome, None if answer.event is None else answer.event.seq) for answer in said]
+        told.append(answers)
+    assert told[0] == told[1]
+    assert {outcome for outcome, _ in told[0]} == {
+        Outcome.ACCEPTED,
+        Outcome.DUPLICATE,
+        Outcome.KEY_REUSED,
+        Outcome.ROOM_NOT_FOUND,
+        Outcome.NOT_A_MEMBER,
+    }

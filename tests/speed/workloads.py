@@ -134,10 +134,12 @@ def _check(lines: list[Line]) -> None:
     assert not ended, f"{ended} of the driver's connections were closed by the service"
 
 
-async def w1_rooms(bench: Bench) -> None:
+async def w1_rooms(bench: Bench) -> list[str]:
     """Make the rooms of W1."""
-    for number in range(SENDERS):
-        await bench.app.room(f"w1-{number}", ("ann",))
+    names = [f"w1-{number}" for number in range(SENDERS)]
+    for name in names:
+        await bench.app.room(name, ("ann",))
+    return names
 
 
 async def w1_socket(bench: Bench) -> Figures:

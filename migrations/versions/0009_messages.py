@@ -1,0 +1,16 @@
+"""New messages appended as a set."""
+
+from api.migrate import refuse_downgrade, run_sql
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Run this revision's SQL."""
+    run_sql(__file__)
+
+
+downgrade = refuse_downgrade
