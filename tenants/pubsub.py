@@ -1,18 +1,14 @@
-"""Door 2: Redis. Publishing by redis-py; the subscription connection is `api.fanout.listener`'s own."""
+"""Door 2: Redis, for what is published and counted; the subscription connection is `api.fanout.listener`'s own."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+import hiredis
+
+from tenants.wire import Address, Pipe, pack
 
 PUBLISH_TIMEOUT_S = 0.5
-DEFAULT_PORT = 6379
+UNKNOWN_SCRIPT = "NOSCRIPT"
 
 
 class PublishFailed(Exception):
@@ -23,69 +19,36 @@ class EvaluationFailed(Exception):
     """Redis did not answer in time; what was asked for may have happened."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where Redis listens, as `REDIS_URL` says; a `path` means a Unix socket."""
-
-    host: str | None
-    port: int
-    path: str | None
-    tls: bool
-    username: str | None
-    password: str | None = field(repr=False)
-
-    @classmethod
-    def parse(cls, url: str) -> "Address":
-        """Read `redis://`, `rediss://` and `unix://` addresses; raises ValueError on others."""
-        parts = urlsplit(url)
-        if parts.scheme not in {"redis", "rediss", "unix"}:
-            msg = "REDIS_URL must start with redis://, rediss:// or unix://"
-            raise ValueError(msg)
-        return cls(
-            host=None if parts.scheme == "unix" else parts.hostname or "localhost",
-            port=parts.port or DEFAULT_PORT,
-            path=unquote(parts.path) if parts.scheme == "unix" else None,
-            tls=parts.scheme == "rediss",
-            username=unquote(parts.username) if parts.username else None,
-            password=unquote(parts.password) if parts.password else None,
-        )
-
-
 class PubSub:
     """Redis as an accelerator: nothing in it is needed, everything in it may be lost at any moment."""
 
-    def __init__(self, client: Redis, address: Address) -> None:
-        """Hold a client; use `PubSub.open`."""
-        self._client = client
+    def __init__(self, address: Address) -> None:
+        """Hold no connection yet; use `PubSub.open`."""
         self.address = address
+        # Each its own: a script that takes long holds nothing back that is published.
+        self._publications = Pipe(address)
+        self._scripts = Pipe(address)
 
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str) -> AsyncGenerator["PubSub"]:
         """Open the door for the length of a context; needs no Redis to be there."""
-        client: Redis = Redis.from_url(
-            url,
-            socket_timeout=PUBLISH_TIMEOUT_S,
-            socket_connect_timeout=PUBLISH_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-        )
+        pubsub = cls(Address.parse(url))
         try:
-            yield cls(client, Address.parse(url))
+            yield pubsub
         finally:
-            await client.aclose()
+            pubsub._publications.close()
+            pubsub._scripts.close()
 
     async def publish(self, payloads: Sequence[tuple[str, bytes]]) -> None:
         """Send payloads to their channels, in order and in one trip; raises `PublishFailed` after 0.5 s."""
-        pipeline = self._client.pipeline(transaction=False)
-        for channel, payload in payloads:
-            pipeline.publish(channel, payload)
+        commands = [pack("PUBLISH", channel, payload) for channel, payload in payloads]
         try:
-            async with asyncio.timeout(PUBLISH_TIMEOUT_S):
-                await pipeline.execute()
-        except (RedisError, OSError, TimeoutError) as error:
-            _obey_cancellation()
+            replies = await self._publications.ask(commands, PUBLISH_TIMEOUT_S)
+        except (OSError, TimeoutError) as error:
             raise PublishFailed from error
-        _obey_cancellation()
+        if any(isinstance(reply, hiredis.ReplyError) for reply in replies):
+            raise PublishFailed
 
     async def evaluate(
         self, script: str, sha: str, calls: Sequence[tuple[Sequence[str], Sequence[int]]], timeout_s: float
@@ -94,32 +57,18 @@ class PubSub:
 
         Raises `EvaluationFailed` without an answer in time. A Redis that does not know the script is told it.
         """
+        commands = [pack("EVALSHA", sha, len(keys), *keys, *arguments) for keys, arguments in calls]
         try:
-            async with asyncio.timeout(timeout_s):
-                replies = await self._evaluate(sha, calls)
-                unknown = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-                if unknown:
-                    await self._client.script_load(script)
-                    again = await self._evaluate(sha, [calls[index] for index in unknown])
-                    for index, reply in zip(unknown, again, strict=True):
-                        replies[index] = reply
-        except (RedisError, OSError, TimeoutError) as error:
-            _obey_cancellation()
+            replies = await self._scripts.ask(commands, timeout_s)
+            unknown = [index for index, reply in enumerate(replies) if _is_unknown(reply)]
+            if unknown:
+                again = [pack("SCRIPT", "LOAD", script), *(commands[index] for index in unknown)]
+                for index, reply in zip(unknown, (await self._scripts.ask(again, timeout_s))[1:], strict=True):
+                    replies[index] = reply
+        except (OSError, TimeoutError) as error:
             raise EvaluationFailed from error
-        _obey_cancellation()
-        return [None if isinstance(reply, Exception) else reply for reply in replies]
-
-    async def _evaluate(
-        self, sha: str, calls: Sequence[tuple[Sequence[str], Sequence[int]]]
-    ) -> list[list[int] | Exception]:
-        pipeline = self._client.pipeline(transaction=False)
-        for keys, arguments in calls:
-            pipeline.evalsha(sha, len(keys), *keys, *arguments)
-        return list(await pipeline.execute(raise_on_error=False))
+        return [None if isinstance(reply, hiredis.ReplyError) else reply for reply in replies]
 
 
-def _obey_cancellation() -> None:
-    """Raise the cancellation that redis-py swallows when it comes in mid-command; without it a task never ends."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+def _is_unknown(reply: object) -> bool:
+    return isinstance(reply, hiredis.ReplyError) and str(reply).startswith(UNKNOWN_SCRIPT)

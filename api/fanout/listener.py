@@ -6,14 +6,13 @@ connection and every confirmation after it is reported as a possible gap, and a 
 
 import asyncio
 import random
-import ssl
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from typing import Any
 
 import hiredis
 import structlog
 
-from tenants.pubsub import Address
+from tenants.wire import Address, Wire, pack
 
 CONFIRM_TIMEOUT_S = 0.5
 CONNECT_TIMEOUT_S = 1.0
@@ -32,54 +31,6 @@ log = structlog.get_logger()
 
 class NotListening(Exception):
     """Redis has not confirmed the channel in time; while it stays wanted, its confirmation will be a gap."""
-
-
-class _Wire(asyncio.Protocol):
-    """One connection: bytes in, replies out; it ends at the first error that Redis answers."""
-
-    def __init__(self, on_reply: Callable[[Any], None]) -> None:
-        loop = asyncio.get_running_loop()
-        self._reader = hiredis.Reader()
-        self._on_reply = on_reply
-        self.answered: asyncio.Future[None] = loop.create_future()
-        """Done once Redis has answered a PING: it is there, and has let us in."""
-        self.lost: asyncio.Future[None] = loop.create_future()
-        self.heard_at = loop.time()
-        self.transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        self.heard_at = asyncio.get_running_loop().time()
-        self._reader.feed(data)
-        try:
-            while (reply := self._reader.gets()) is not False:
-                self._take(reply)
-        except hiredis.ProtocolError:
-            log.exception("redis_unreadable")
-            self.drop()
-
-    def _take(self, reply: Any) -> None:  # noqa: ANN401 - whatever Redis says
-        if isinstance(reply, hiredis.ReplyError):
-            log.error("redis_refuses", reply=str(reply))
-            self.drop()
-        elif reply == b"PONG" and not self.answered.done():
-            self.answered.set_result(None)
-        else:
-            self._on_reply(reply)
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        if not self.lost.done():
-            self.lost.set_result(None)
-
-    def say(self, *words: str) -> None:
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.write(hiredis.pack_command(words))  # type: ignore[arg-type]  # stub: tuples of one
-
-    def drop(self) -> None:
-        if self.transport is not None:
-            self.transport.abort()
 
 
 class Listener:
@@ -109,7 +60,7 @@ class Listener:
         """Unconfirmed channels that somebody already relies on: they may be missing payloads."""
         self._gap = False
         """Whether a doubtful channel has been confirmed, so that its gap is to be told."""
-        self._wire: _Wire | None = None
+        self._wire: Wire | None = None
         self.received = 0
         self.failed = 0
         self.reconnects = 0
@@ -177,11 +128,10 @@ class Listener:
 
     async def _listen(self) -> None:
         """Use one connection for as long as it lasts; raises OSError if none comes about."""
-        wire: _Wire | None = None
+        wire: Wire | None = None
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                wire = await self._connect()
-                await self._greet(wire)
+                wire = await Wire.open(self._address, self._take)
             self._wire = wire
             self._ask("SUBSCRIBE", self._wanted)
             await self._watch(wire)
@@ -191,30 +141,7 @@ class Listener:
                 wire.drop()
             self._end()
 
-    async def _connect(self) -> _Wire:
-        loop = asyncio.get_running_loop()
-        address = self._address
-        if address.path is not None:
-            _, wire = await loop.create_unix_connection(lambda: _Wire(self._take), address.path)
-        else:
-            tls = ssl.create_default_context() if address.tls else None
-            _, wire = await loop.create_connection(
-                lambda: _Wire(self._take), address.host or "localhost", address.port, ssl=tls
-            )
-        return wire
-
-    async def _greet(self, wire: _Wire) -> None:
-        """Return once Redis has let us in and answered; a server that hangs takes connections all the same."""
-        address = self._address
-        if address.password is not None:
-            user = () if address.username is None else (address.username,)
-            wire.say("AUTH", *user, address.password)
-        wire.say("PING")
-        await asyncio.wait({wire.answered, wire.lost}, return_when=asyncio.FIRST_COMPLETED)
-        if not wire.answered.done():
-            raise ConnectionRefusedError
-
-    async def _watch(self, wire: _Wire) -> None:
+    async def _watch(self, wire: Wire) -> None:
         """Return when the connection is lost, or has not answered a PING for a second."""
         loop = asyncio.get_running_loop()
         while not wire.lost.done():
@@ -223,7 +150,7 @@ class Listener:
             if wire.heard_at != heard_at:
                 continue
             # Asked only now: a process that stood still has been silent itself, and must not blame Redis.
-            wire.say("PING")
+            wire.say(pack("PING"))
             await asyncio.wait({wire.lost}, timeout=SILENCE_S)
             if wire.heard_at == heard_at and not wire.lost.done():
                 log.warning("redis_silent")
@@ -250,7 +177,7 @@ class Listener:
             chunk = names[start : start + CHUNK]
             for channel in chunk:
                 self._pending[channel] = self._pending.get(channel, 0) + 1
-            wire.say(command, *chunk)
+            wire.say(pack(command, *chunk))
 
     async def _confirmation(self, channel: str, timeout_s: float) -> bool:
         """Wait until a channel is confirmed; False if it is not in time, or will not be."""
@@ -272,8 +199,11 @@ class Listener:
                 self._hand_over(self._on_payload, channel.decode(), payload)
             case [b"subscribe" | b"unsubscribe" as kind, bytes(channel), *_]:
                 self._confirm(channel.decode(), subscribed=kind == b"subscribe")
+            case hiredis.ReplyError():
+                log.error("redis_refuses", reply=str(reply))
+                self.renew()
             case _:
-                pass  # answers to PING and AUTH
+                pass  # answers to PING
 
     def _confirm(self, channel: str, *, subscribed: bool) -> None:
         left = self._pending.get(channel, 1) - 1

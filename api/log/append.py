@@ -50,7 +50,7 @@ async def append(
         rows = await _append_any(connection, newest, items, timeout_s, skip_held=skip_held)
     answers = [Answer(Outcome.HELD)] * len(items)
     for row in rows:
-        index = row["ord"] - 1
+        index = int(row["ord"]) - 1
         answers[index] = _answer(items[index], row, epochs)
     return answers
 

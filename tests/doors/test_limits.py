@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from redis.asyncio import Redis
 
 from api.embedded import Servers
 from tenants import limits as limits_module
@@ -22,6 +23,12 @@ NOBODY = "redis://127.0.0.1:1/0"
 @pytest.fixture
 async def pubsub(stores: Servers) -> AsyncIterator[PubSub]:
     async with PubSub.open(stores.redis_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def client(stores: Servers) -> AsyncIterator[Redis]:
+    async with Redis.from_url(stores.redis_url) as opened:
         yield opened
 
 
@@ -55,17 +62,17 @@ RATES = st.builds(Rate, st.floats(10, 1_000_000), st.integers(1, 12))
 )
 @settings(max_examples=60)
 async def test_the_script_says_what_the_model_says(
-    pubsub: PubSub, rates: list[Rate], delays_s: list[int], checks: list[set[int]], *, at_once: bool
+    pubsub: PubSub, client: Redis, rates: list[Rate], delays_s: list[int], checks: list[set[int]], *, at_once: bool
 ) -> None:
     """Checks of random buckets, in one trip or in many, end to the microsecond on Redis's own clock as in the model.
 
     Some begin with what a clock that was wrong has left behind.
     """
     tag = secrets.token_hex(8)
-    seconds, _ = await pubsub._client.time()
+    seconds, _ = await client.time()
     full_at = [(seconds + delay_s) * MICROSECONDS for delay_s in delays_s[: len(rates)]]
     for index, moment in enumerate(full_at):
-        await pubsub._client.set(address_limit(tag, str(index)), moment)
+        await client.set(address_limit(tag, str(index)), moment)
     for together in [checks] if at_once else [[check] for check in checks]:
         chosen = [sorted(index for index in check if index < len(rates)) or [0] for check in together]
         keys = [address_limit(tag, str(index)) for indexes in chosen for index in indexes]
@@ -120,11 +127,11 @@ async def test_several_processes_share_one_bucket_exactly(pubsub: PubSub) -> Non
     assert all(process.counts.trips <= 2 for process in processes)
 
 
-async def test_a_redis_that_lost_the_script_is_told_it_anew(limits: Limits, pubsub: PubSub) -> None:
+async def test_a_redis_that_lost_the_script_is_told_it_anew(limits: Limits, client: Redis) -> None:
     """After SCRIPT FLUSH the very next check is judged by Redis all the same."""
     limit = bucket(0.01, 2)
     assert (await limits.take([limit])).is_allowed
-    await pubsub._client.script_flush()
+    await client.script_flush()
     assert (await limits.take([limit])).is_allowed
     assert not (await limits.take([limit])).is_allowed
     assert limits.counts.alone == 0
@@ -153,12 +160,12 @@ async def test_without_redis_every_process_holds_the_limit_by_itself() -> None:
     assert all(process.counts.alone > 0 for process in processes)
 
 
-async def test_a_redis_that_lost_its_data_gives_no_process_more_than_the_limit(limits: Limits, pubsub: PubSub) -> None:
+async def test_a_redis_that_lost_its_data_gives_no_process_more_than_the_limit(limits: Limits, client: Redis) -> None:
     """A Redis that comes back empty does not hand out a second burst to the same process."""
     limit = bucket(0.01, 10)
     for _ in range(10):
         assert (await limits.take([limit])).is_allowed
-    await pubsub._client.delete(limit.key)
+    await client.delete(limit.key)
     assert not (await limits.take([limit])).is_allowed
 
 

@@ -13,7 +13,8 @@ from redis.asyncio import Redis
 from api.embedded import redis_server
 from api.fanout.listener import Listener, NotListening
 from api.fanout.publish import MAX_PAYLOADS, Publisher
-from tenants.pubsub import Address, PubSub
+from tenants.pubsub import PubSub
+from tenants.wire import Address
 
 
 class Heard:

@@ -12,7 +12,7 @@ import pytest
 
 from api.embedded import redis_server
 from api.fanout.listener import Listener
-from tenants.pubsub import Address
+from tenants.wire import Address
 
 WAIT_S = 15.0
 

@@ -15,7 +15,8 @@ from api.fanout import probe as probe_module
 from api.fanout.listener import Listener
 from api.fanout.probe import Probe
 from api.fanout.publish import Publisher
-from tenants.pubsub import Address, PubSub
+from tenants.pubsub import PubSub
+from tenants.wire import Address
 
 
 class Fanout:

@@ -13,8 +13,8 @@ from tenants.controls import KeyRevoked, SigningKeyRetired, read_control
 from tenants.hashing import Pepper
 from tenants.ids import AppId, app_name, from_base62, parse_app_name, to_base62
 from tenants.keys import parse_key
-from tenants.pubsub import Address
 from tenants.scope import Caller, Scope, User
+from tenants.wire import Address
 
 PEPPER = Pepper(b"p" * 32)
 numbers = st.integers(0, 2**63 - 1)
@@ -97,8 +97,11 @@ def test_addresses_of_redis_are_taken_apart() -> None:
     )
     assert "cret" not in repr(address)
     assert Address.parse("unix:///run/r.sock").path == "/run/r.sock"
-    with pytest.raises(ValueError, match="REDIS_URL"):
-        Address.parse("http://h")
+    urls = ("redis://h", "redis://h/7", "redis://h?db=3", "unix:///run/r.sock?db=2")
+    assert [Address.parse(url).database for url in urls] == [0, 7, 3, 2]
+    for url in ("http://h", "redis://h/one"):
+        with pytest.raises(ValueError, match="REDIS_URL"):
+            Address.parse(url)
 
 
 def test_a_caller_s_log_fields_have_no_secret() -> None:
