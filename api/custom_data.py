@@ -8,7 +8,8 @@ from api.errors import BadRequest
 
 MAX_BYTES = 8 * 1024
 MAX_DEPTH = 32
-EMPTY = msgspec.Raw(b"{}")
+EMPTY_TEXT = b"{}"
+EMPTY = msgspec.Raw(EMPTY_TEXT)
 ABSENT = msgspec.Raw()
 """Stands where a change does not mention custom data: a `Raw` cannot be in a union with None."""
 
@@ -37,6 +38,8 @@ def custom_text(raw: msgspec.Raw, pointer: str) -> str:
     At most 8 KiB as it came, 32 levels, numbers that fit a double or 64 bits.
     """
     text = bytes(raw)
+    if text == EMPTY_TEXT:
+        return "{}"
     if len(text) > MAX_BYTES:
         raise BadRequest(f"Custom data is at most {MAX_BYTES} bytes of JSON.", pointer=pointer)
     try:

@@ -2,8 +2,10 @@
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, NewType
+
+import msgspec
 
 RoomNumber = NewType("RoomNumber", int)
 RoomId = NewType("RoomId", str)
@@ -20,8 +22,7 @@ class Epoch(NamedTuple):
     tag: int
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, gc=False):
     """A place in a room's log, as written in one epoch: what cursors and message ids spell."""
 
     room: RoomNumber
@@ -49,7 +50,9 @@ def read_message_id(text: str) -> Place | None:
     return _unpack(text[1:]) if text.startswith("m") else None
 
 
+@lru_cache(maxsize=1_000)
 def _pack(place: Place) -> str:
+    # Remembered for a moment: an event's cursor, its message's id and its writer's answer all spell the same place.
     packed = (
         _varint(place.room) + _varint(place.epoch.ordinal) + place.epoch.tag.to_bytes(4, "big") + _varint(place.seq)
     )

@@ -1,6 +1,6 @@
 """What an append's answer means to who asked: an event, or a refusal."""
 
-from dataclasses import dataclass
+import msgspec
 
 from api.errors import (
     BadRequest,
@@ -28,8 +28,7 @@ REFUSALS: dict[Outcome, type[ServiceError]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(msgspec.Struct, frozen=True, gc=False):
     """An event that stands in the log."""
 
     event: Event

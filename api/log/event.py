@@ -5,7 +5,6 @@ An event's JSON is made of three texts. *Born* members (seq, number, id, time) e
 Facts and body are encoded once, by the verb that writes the event, and never parsed again by the service.
 """
 
-from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import msgspec
@@ -52,8 +51,7 @@ REDACTED = '"redacted":true'
 """Stands in the place of a body that has been blanked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One durable fact in a room's log, carrying the full new state of what it changes."""
 
     app: AppId
@@ -87,7 +85,7 @@ class Event:
 
     def redacted(self) -> "Event":
         """Give the same event without its body."""
-        return replace(self, body=None)
+        return msgspec.structs.replace(self, body=None)
 
 
 def state_json(event: Event) -> str:

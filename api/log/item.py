@@ -1,7 +1,8 @@
 """Items: what somebody wants in a room's log, and what may become of it."""
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+import msgspec
 
 from api.ids import RoomNumber, Seq
 from api.log.event import Event, Kind
@@ -37,8 +38,7 @@ class Outcome(IntEnum):
     """PostgreSQL itself refused the row; said by the lane, which found it by halving."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True, gc=False):
     """One event that somebody wants in a room's log, with all that the append decides by."""
 
     app: AppId
@@ -67,8 +67,7 @@ class Item:
         return len(self.facts) + len(self.body) + len(self.state or "") + 200
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What became of an item, and the event that stands for it: the new one, or for a duplicate the first one.
 
     `event` is None where nothing was written.

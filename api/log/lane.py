@@ -212,7 +212,7 @@ class Lane:
         for room in list(itertools.islice(self._parked, MAX_PROBES)):
             line = self._parked[room]
             self._parked.move_to_end(room)
-            while line and _is_over(line[0], now, RoomBusy(retry_after_s=RETRY_AFTER_S)):
+            while line and _is_over(line[0], now, RoomBusy):
                 line.popleft()
             if line:
                 batch.append(line[0])
@@ -222,7 +222,7 @@ class Lane:
             waiting = self._queue.take()
             if waiting.room in self._parked:
                 self._parked[waiting.room].append(waiting)
-            elif not _is_over(waiting, now, Unavailable(retry_after_s=RETRY_AFTER_S)):
+            elif not _is_over(waiting, now, Unavailable):
                 batch.append(waiting)
                 weight += waiting.item.size_bytes
                 arrived = min(arrived, waiting.arrived)
@@ -349,8 +349,8 @@ class Lanes:
             await lane.drain()
 
 
-def _is_over(waiting: _Waiting, now: float, error: ServiceError) -> bool:
+def _is_over(waiting: _Waiting, now: float, error: type[ServiceError]) -> bool:
     """Whether nobody waits any more, or the item has waited too long, which it is told."""
     if now > waiting.deadline:
-        waiting.refuse(error)
+        waiting.refuse(error(retry_after_s=RETRY_AFTER_S))
     return waiting.answer.done()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 
@@ -208,7 +208,7 @@ def _add(caller: Caller, room: RoomNumber, user: User, change: MemberChange, nee
 
 def _keyed(doors: MemberDoors, item: Item, key: str, verb: bytes, content: object) -> Item:
     subject = str(item.subject).encode()
-    return replace(
+    return msgspec.structs.replace(
         item,
         key_hash=doors.pepper.key_hash(key),
         request_hash=doors.pepper.request_hash(verb, subject, msgspec.json.encode(content)),

@@ -105,7 +105,7 @@ async def change_room(
         if found.view.direct is not None and change.private is False:
             raise DirectRoomFixed(pointer="/private")
         item = _changed(caller, found, change, data, if_match)
-        item = replace(item, key_hash=pepper.key_hash(key), request_hash=request_hash)
+        item = msgspec.structs.replace(item, key_hash=pepper.key_hash(key), request_hash=request_hash)
         answer = await lanes.append(item)
         if answer.outcome is not Outcome.SEQ_CONFLICT or change.expected_seq is not None or if_match is not None:
             if if_match is not None and answer.outcome is Outcome.SEQ_CONFLICT and not _is_outdated(found, change):

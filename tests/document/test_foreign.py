@@ -3,11 +3,11 @@
 import asyncio
 import json
 import secrets
-from dataclasses import replace
 from typing import Any, get_args
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from api.ids import Place, RoomNumber, read_cursor, read_message_id, write_cursor, write_message_id
 from api.subscriptions.frames import ClientFrame, Wanted

@@ -4,10 +4,10 @@ import asyncio
 import random
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from api.errors import Overloaded, RoomBusy
 from api.ids import RoomNumber, Seq

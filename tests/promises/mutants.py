@@ -8,8 +8,9 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 import api.log.lane
 import api.subscriptions.open_room

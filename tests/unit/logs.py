@@ -1,6 +1,6 @@
 """Logs made up for tests of pure code."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from api.ids import Epoch, RoomId, RoomNumber, Seq
 from api.log.event import Event, Kind

@@ -1,11 +1,11 @@
 """A stretch: many events in one piece, for those to whom each of them means the same."""
 
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from websockets.frames import Frame, Opcode
 
 from api.ids import Place, Seq

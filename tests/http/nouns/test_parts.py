@@ -1,9 +1,9 @@
 """What a message may be made of, and which ids name one."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from api.ids import Epoch, Place, RoomNumber, Seq, read_message_id, write_message_id
 from tests.support.world import World
