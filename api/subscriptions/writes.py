@@ -42,6 +42,8 @@ class Writes:
         self._say = say
         self._refuse = refuse
         self._writes: set[asyncio.Task[None]] = set()
+        self._last: asyncio.Future[None] | None = None
+        """Done once the latest frame's write has entered the lane, or never will."""
 
     async def settle(self) -> None:
         """Wait until every write that was taken in has been answered."""
@@ -55,34 +57,50 @@ class Writes:
         await asyncio.gather(*self._writes, return_exceptions=True)
 
     async def start(self, frame: frames.Write) -> None:
-        """Start a write; those of one connection enter the lane in the order of their frames."""
+        """Start a write; those of one connection enter the lane in the order of their frames.
+
+        What each takes from its caller's limits is asked for at once, so that those that come together share a trip.
+        """
         while len(self._writes) >= MAX_WRITES:
             await asyncio.wait(self._writes, return_when=asyncio.FIRST_COMPLETED)
-        try:
-            (await self._around.budgets.take(self.caller, Budget.SENDS, room=frame.room)).check()
-            permit(self.caller, Grant.MESSAGES_WRITE, frame.room)
-            caller = await acting_as(self._around.postgres, self.caller, frame.act_as)
-            # Known from here on, so that the write's task reaches the lane in its first step and overtakes nobody.
-            await self._around.directory.number(caller.scope, checked(frame.room, "/room"))
-        except ServiceError as error:
-            self._refuse(frame.id, error, frame.room)
-            return
-        write = asyncio.create_task(self._write(caller, frame))
+        turn, self._last = self._last, asyncio.get_running_loop().create_future()
+        write = asyncio.create_task(self._write(self.caller, frame, turn, self._last))
         self._writes.add(write)
         write.add_done_callback(self._writes.discard)
 
-    async def _write(self, caller: Caller, frame: frames.Write) -> None:
-        room_id = RoomId(frame.room)
+    async def _write(
+        self, caller: Caller, frame: frames.Write, turn: "asyncio.Future[None] | None", entered: "asyncio.Future[None]"
+    ) -> None:
         try:
-            written = await self._do(caller, frame, room_id)
+            written = await self._in_turn(caller, frame, turn, entered)
         except ServiceError as error:
             self._refuse(frame.id, error, frame.room)
-            return
         except Exception:
             log.exception("write_failed", **caller.log_fields())
             self._refuse(frame.id, ServiceError(), frame.room)
-            return
-        self._say(frames.ack(frame.id, room_id, written))
+        else:
+            self._say(frames.ack(frame.id, frame.room, written))
+
+    async def _in_turn(
+        self, caller: Caller, frame: frames.Write, turn: "asyncio.Future[None] | None", entered: "asyncio.Future[None]"
+    ) -> Written | None:
+        """Write once the frame before has entered the lane (`turn`), and say when this one has (`entered`)."""
+        around = self._around
+        try:
+            try:
+                taken = await around.budgets.take(caller, Budget.SENDS, room=frame.room)
+            finally:
+                # Refused or not: who comes after it must not overtake those before it.
+                if turn is not None:
+                    await turn
+            taken.check()
+            permit(caller, Grant.MESSAGES_WRITE, frame.room)
+            actor = await acting_as(around.postgres, caller, frame.act_as)
+            # Known from here on, so that a message is in the lane before this step ends, and what is called soon.
+            await around.directory.number(actor.scope, checked(frame.room, "/room"))
+        finally:
+            asyncio.get_running_loop().call_soon(_enter, entered)
+        return await self._do(actor, frame, RoomId(frame.room))
 
     async def _do(self, caller: Caller, frame: frames.Write, room_id: RoomId) -> Written | None:
         around = self._around
@@ -96,3 +114,8 @@ class Writes:
             case frames.Delete():
                 doors = (around.lanes, around.pages, around.pepper)
                 return await delete(*doors, caller, room_id, frame.message, key)
+
+
+def _enter(entered: "asyncio.Future[None]") -> None:
+    if not entered.done():
+        entered.set_result(None)
