@@ -1,0 +1,171 @@
+"""`./test rivals`: W1–W5 on Roomlog and on two rivals in one run, with one driver.
+
+The rivals are ejabberd, with its rooms' archive in PostgreSQL, and a chat as a team writes it by hand: Socket.IO and
+PostgreSQL. One core carries the whole server side of one system at a time, its database included; the driver has another.
+"""
+
+import argparse
+import shlex
+import statistics
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from api.embedded import NoServer
+from tests.speed.machine import cores, pinned
+from tests.speed.rivals import ejabberd, roomlog, socket_io
+from tests.speed.rivals.rival import System
+from tests.speed.rivals.servers import Missing, new_folder, postgres_version
+from tests.speed.rivals.table import CPU, KIB, LOAD, P50, P99, PER_S, Figure, Table
+from tests.speed.workloads import Figures
+
+RESULTS = Path(__file__).parent / "RESULTS.md"
+ALL = ("w5", "w1", "w2", "w3", "w4")
+"""W5 first: what earlier connections have left in a process's hands is used again, and would hide what new ones take."""
+
+Start = Callable[[Path, int, float], AbstractAsyncContextManager[System]]
+SYSTEMS: dict[str, tuple[Callable[[], object] | None, Start]] = {
+    "roomlog": (None, roomlog.roomlog),
+    "ejabberd": (ejabberd.find, ejabberd.ejabberd),
+    "socketio": (socket_io.install, socket_io.socket_io),
+}
+"""How each is got ready, once and before anything is measured, and how it is started."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large the workloads are."""
+
+    subscribers: list[int]
+    large: int
+    """Messages in the room of W4."""
+    idle: int
+    """Connections of W5."""
+
+
+def main() -> int:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(prog="./test rivals", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=5.0, help="for each measurement")
+    parser.add_argument("--runs", type=int, default=3, help="of each measurement; the median counts")
+    parser.add_argument("--only", type=_some_of(ALL), default=ALL, help=f"some of {', '.join(ALL)}")
+    parser.add_argument("--systems", type=_some_of(tuple(SYSTEMS)), default=list(SYSTEMS), help=", ".join(SYSTEMS))
+    parser.add_argument("--json", type=Path, help="write everything to this file")
+    parser.add_argument("--save", action="store_true", help=f"write {RESULTS.name}")
+    parser.add_argument("--subscribers", type=_numbers, default=[100, 1_000], help="of w2")
+    parser.add_argument("--large", type=int, default=10_000, help="messages in the room of w4")
+    parser.add_argument("--idle", type=int, default=1_000, help="connections of w5")
+    given = parser.parse_args()
+    table = Table(given.seconds, given.runs, shlex.join(["./test", "rivals", *sys.argv[1:]]))
+    sizes = Sizes(given.subscribers, given.large, given.idle)
+    core, drivers = cores()
+    try:
+        for name in given.systems:
+            get_ready, _ = SYSTEMS[name]
+            if get_ready is not None:
+                get_ready()
+        table.versions["PostgreSQL"] = postgres_version()
+        for name in given.systems:
+            _, start = SYSTEMS[name]
+            with new_folder() as folder, pinned(drivers):
+                uvloop.run(_measure(table, start(folder, core, table.seconds), given.only, sizes))
+    except (Missing, NoServer) as missing:
+        print(missing, file=sys.stderr)
+        return 1
+    print(f"\n{table.markdown()}")
+    if given.json:
+        table.write_json(given.json)
+    if given.save:
+        RESULTS.write_text(table.page())
+    return 0
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(each) for each in text.split(",")]
+
+
+def _some_of(known: tuple[str, ...]) -> Callable[[str], list[str]]:
+    def parse(text: str) -> list[str]:
+        names = text.split(",")
+        for name in names:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(known)}")
+        return names
+
+    return parse
+
+
+async def _measure(table: Table, starting: AbstractAsyncContextManager[System], only: list[str], sizes: Sizes) -> None:
+    async with starting as system:
+        table.versions[system.name] = system.version
+        await Run(table, system, sizes).all(only)
+
+
+class Run:
+    """One system's turn."""
+
+    def __init__(self, table: Table, system: System, sizes: Sizes) -> None:
+        """Measure a system into a table."""
+        self._table, self._system, self._sizes = table, system, sizes
+
+    async def all(self, only: list[str]) -> None:
+        """Measure everything that is in `only`."""
+        parts = {"w1": self._w1, "w2": self._w2, "w3": self._w3, "w4": self._w4, "w5": self._w5}
+        for name in only:
+            await parts[name]()
+
+    async def _median(self, measure: Callable[[], Awaitable[Figures]], by: Callable[[Figures], float]) -> Figures:
+        """Measure several times; the run whose figure is the median speaks for all."""
+        runs = [await measure() for _ in range(self._table.runs)]
+        middle = statistics.median_low(by(each) for each in runs)
+        return next(each for each in runs if by(each) == middle)
+
+    def _add(self, workload: str, what: str, value: float) -> None:
+        self._table.add(Figure(workload, what, self._system.name, value))
+
+    def _add_rate(self, workload: str, found: Figures) -> None:
+        self._add(workload, PER_S, found.per_s)
+        self._add(workload, CPU, found.cpu_ms_per_1000)
+        self._add(workload, LOAD, found.span.driver_load)
+
+    def _add_delay(self, workload: str, found: Figures) -> None:
+        self._add(workload, P50, found.percentile_ms(0.5))
+        self._add(workload, P99, found.percentile_ms(0.99))
+
+    async def _w1(self) -> None:
+        found = await self._median(self._system.w1, lambda each: each.per_s)
+        self._add_rate("W1", found)
+        self._add_delay("W1", found)
+
+    async def _w2(self) -> None:
+        for subscribers in self._sizes.subscribers:
+            await self._w2_of(subscribers)
+
+    async def _w2_of(self, subscribers: int) -> None:
+        name = f"W2 N={subscribers}"
+        self._add_rate(name, await self._median(lambda: self._system.w2(subscribers), lambda each: each.per_s))
+        found = await self._median(lambda: self._system.w2_latency(subscribers), lambda each: each.percentile_ms(0.99))
+        self._add_delay(f"{name}, one in flight", found)
+
+    async def _w3(self) -> None:
+        found = await self._median(self._system.w3, lambda each: each.percentile_ms(0.99))
+        self._add_delay("W3", found)
+        self._add("W3", CPU, found.cpu_ms_per_1000)
+
+    async def _w4(self) -> None:
+        await self._system.w4_room(self._sizes.large)
+        found = await self._median(self._system.w4_cold, lambda each: each.percentile_ms(0.5))
+        self._add_delay("W4 cold", found)
+        self._add("W4 cold", CPU, found.cpu_ms_per_1000)
+        self._add_delay("W4 warm", await self._median(self._system.w4_warm, lambda each: each.percentile_ms(0.5)))
+
+    async def _w5(self) -> None:
+        self._add("W5", KIB, await self._system.w5(self._sizes.idle) / 1024)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,270 @@
+"""W1–W5 on a rival: what `tests.speed.workloads` does to Roomlog, with its numbers, over another wire."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tests.speed.lines import Counter
+from tests.speed.machine import Servers, measured, resident_bytes
+from tests.speed.rivals.rival import LAST, Guest, Wire
+from tests.speed.rivals.servers import Postgres
+from tests.speed.workloads import (
+    IN_FLIGHT,
+    MEMBERS,
+    PACE_S,
+    PATIENCE_S,
+    PER_S,
+    ROOMS,
+    SENDERS,
+    SETTLE_S,
+    TEXT,
+    WARM_UP_S,
+    Figures,
+)
+
+LARGE = "w4"
+FILL_S = 300.0
+
+
+@dataclass
+class Driven:
+    """A rival whose servers run, driven over its wire."""
+
+    name: str
+    version: str
+    wire: Wire
+    servers: Servers
+    postgres: Postgres
+    seconds: float
+
+    async def w1(self) -> Figures:
+        """50 senders in 50 rooms; a message counts when its sender is told that it is stored."""
+        guests = [await self._sender(f"w1-{number}") for number in range(SENDERS)]
+        seconds: list[float] = []
+        is_over = False
+
+        def start(guest: Guest, room: str) -> None:
+            counter = Counter(self.wire.stored)
+            said_at = 0.0
+
+            def heard(data: bytes) -> None:
+                nonlocal said_at
+                if not counter.take(data):
+                    return
+                now = time.perf_counter()
+                seconds.append(now - said_at)
+                if not is_over:
+                    said_at = now
+                    guest.say(self.wire.message(room))
+
+            guest.heard = heard
+            said_at = time.perf_counter()
+            guest.say(self.wire.message(room))
+
+        for number, guest in enumerate(guests):
+            start(guest, f"w1-{number}")
+        await asyncio.sleep(WARM_UP_S)
+        seconds.clear()
+        with measured(self.servers) as span:
+            await asyncio.sleep(self.seconds)
+        found = list(seconds)
+        is_over = True
+        _part(guests)
+        return Figures(span, len(found), found)
+
+    async def w2(self, subscribers: int) -> Figures:
+        """One room, many subscribers, one sender with eight messages in flight; one is until its sender is shown it."""
+        room = f"w2-{subscribers}"
+        guests = await self._members(subscribers, lambda _: room)
+        delivered = 0
+
+        def count(guest: Guest) -> None:
+            counter = Counter(self.wire.delivered)
+
+            def heard(data: bytes) -> None:
+                nonlocal delivered
+                delivered += counter.take(data)
+
+            guest.heard = heard
+
+        for guest in guests:
+            count(guest)
+        (sender,) = await self._members(1, lambda _: room)
+        own = Counter(self.wire.delivered)
+        is_over = False
+
+        def shown(data: bytes) -> None:
+            if not is_over and (more := own.take(data)):
+                sender.say(b"".join(self.wire.message(room) for _ in range(more)))
+
+        sender.heard = shown
+        sender.say(b"".join(self.wire.message(room) for _ in range(IN_FLIGHT)))
+        await asyncio.sleep(WARM_UP_S)
+        began_with = delivered
+        with measured(self.servers) as span:
+            await asyncio.sleep(self.seconds)
+        found = delivered - began_with
+        is_over = True
+        _part([*guests, sender])
+        return Figures(span, found)
+
+    async def w2_latency(self, subscribers: int) -> Figures:
+        """The same with one message in flight: from its sending to each of its arrivals."""
+        room = f"w2-{subscribers}"
+        guests = await self._members(subscribers, lambda _: room)
+        sender = await self._sender(room)
+        sender.heard = lambda _: None
+        seconds: list[float] = []
+        said_at, missing = 0.0, 0
+        everywhere = asyncio.Event()
+
+        def listen(guest: Guest) -> None:
+            counter = Counter(self.wire.delivered)
+
+            def heard(data: bytes) -> None:
+                nonlocal missing
+                if counter.take(data):
+                    seconds.append(time.perf_counter() - said_at)
+                    missing -= 1
+                    if missing == 0:
+                        everywhere.set()
+
+            guest.heard = heard
+
+        for guest in guests:
+            listen(guest)
+        with measured(self.servers) as span:
+            end = time.perf_counter() + self.seconds
+            while time.perf_counter() < end:
+                missing = subscribers
+                everywhere.clear()
+                said_at = time.perf_counter()
+                sender.say(self.wire.message(room))
+                async with asyncio.timeout(PATIENCE_S):
+                    await everywhere.wait()
+        _part([*guests, sender])
+        return Figures(span, len(seconds), seconds)
+
+    async def w3(self) -> Figures:
+        """100 messages a second over 20 rooms of 10 members: from the moment that each was due to each of its arrivals."""
+        names = [f"w3-{number}" for number in range(ROOMS)]
+        guests = await self._members(ROOMS * MEMBERS, lambda number: names[number // MEMBERS])
+        due_at: dict[int, float] = {}
+        seconds: list[float] = []
+
+        def heard(data: bytes) -> None:
+            now = time.perf_counter()
+            numbers = map(int, self.wire.number.findall(data))
+            seconds.extend(now - due_at[number] for number in numbers if number in due_at)
+
+        for guest in guests:
+            guest.heard = heard
+        total = int(self.seconds * PER_S)
+        with measured(self.servers) as span:
+            began = time.perf_counter()
+            for number in range(total):
+                due = began + number / PER_S
+                await asyncio.sleep(max(0.0, due - time.perf_counter()))
+                due_at[number] = due
+                place = number % ROOMS
+                guests[place * MEMBERS].say(self.wire.message(names[place], f"#{number}"))
+            async with asyncio.timeout(PATIENCE_S):
+                while len(seconds) < total * MEMBERS:
+                    await asyncio.sleep(0.01)
+        _part(guests)
+        return Figures(span, len(seconds), seconds)
+
+    async def w4_room(self, messages: int) -> None:
+        """Say so many messages in a room, and stay there."""
+        holder = await self._sender(LARGE)
+        counter = Counter(self.wire.stored)
+        said, stored = min(messages, SENDERS), 0
+        whole = asyncio.Event()
+
+        def heard(data: bytes) -> None:
+            nonlocal said, stored
+            more = counter.take(data)
+            stored += more
+            if (next_ := min(more, messages - said)) > 0:
+                said += next_
+                holder.say(b"".join(self.wire.message(LARGE) for _ in range(next_)))
+            if stored == messages:
+                whole.set()
+
+        holder.heard = heard
+        holder.say(b"".join(self.wire.message(LARGE) for _ in range(said)))
+        async with asyncio.timeout(FILL_S):
+            await whole.wait()
+        holder.heard = lambda _: None
+        # A connection that only sends is no member yet.
+        await self._members(1, lambda _: LARGE)
+
+    async def w4_cold(self) -> Figures:
+        """From connect() to the last 50 messages in hand and live, one client after the other."""
+        seconds: list[float] = []
+        with measured(self.servers) as span:
+            end = time.perf_counter() + self.seconds
+            while (began := time.perf_counter()) < end:
+                guest = await self.wire.open()
+                _check_history(await self.wire.join(guest, LARGE))
+                seconds.append(time.perf_counter() - began)
+                guest.close()
+        return Figures(span, len(seconds), seconds)
+
+    async def w4_warm(self) -> Figures:
+        """The same on a connection that stands."""
+        guest = await self.wire.open()
+        seconds: list[float] = []
+        with measured(self.servers) as span:
+            end = time.perf_counter() + self.seconds
+            while (began := time.perf_counter()) < end:
+                _check_history(await self.wire.join(guest, LARGE))
+                seconds.append(time.perf_counter() - began)
+                await self.wire.leave(guest, LARGE)
+                await asyncio.sleep(PACE_S)
+        _part([guest])
+        return Figures(span, len(seconds), seconds)
+
+    async def w5(self, connections: int) -> float:
+        """Give the bytes that the rival has in memory for each idle member of a room."""
+        names = [f"w5-{number}" for number in range(ROOMS)]
+        # What the first ones make the process load is not theirs.
+        first = await self._members(ROOMS, lambda number: names[number])
+        await asyncio.sleep(SETTLE_S)
+        before = resident_bytes(self.servers.service)
+        guests = await self._members(connections, lambda _: random.choice(names))
+        await asyncio.sleep(SETTLE_S)
+        grown = resident_bytes(self.servers.service) - before
+        _part([*first, *guests])
+        return grown / connections
+
+    async def _sender(self, room: str) -> Guest:
+        """Open a connection that may send to a room; where it need not be shown what it says itself, it is not."""
+        guest = await self.wire.open()
+        if self.wire.only_members_speak:
+            await self.wire.join(guest, room)
+        return guest
+
+    async def _members(self, count: int, room: Callable[[int], str]) -> list[Guest]:
+        """Open connections that are in a room each."""
+        guests = []
+        for number in range(count):
+            guest = await self.wire.open()
+            await self.wire.join(guest, room(number))
+            guests.append(guest)
+        return guests
+
+
+def _part(guests: Sequence[Guest]) -> None:
+    """Hang up, all of them having been there to the end."""
+    ended = sum(guest.ended.done() for guest in guests)
+    assert not ended, f"{ended} of the driver's connections were closed by the rival"
+    for guest in guests:
+        guest.close()
+
+
+def _check_history(data: bytes) -> None:
+    found = data.count(TEXT.encode())
+    assert found == LAST, f"a history of {found} messages"
