@@ -6,9 +6,8 @@ PostgreSQL. One core carries the whole server side of one system at a time, its 
 
 import argparse
 import shlex
-import statistics
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from tests.speed.machine import cores, pinned
 from tests.speed.rivals import ejabberd, roomlog, socket_io
 from tests.speed.rivals.rival import System
 from tests.speed.rivals.servers import Missing, new_folder, postgres_version
-from tests.speed.rivals.table import CPU, KIB, LOAD, P50, P99, PER_S, Figure, Table
+from tests.speed.rivals.table import CPU, KIB, LOAD, P50, P99, PER_S, Table
 from tests.speed.workloads import Figures
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
@@ -51,9 +50,9 @@ def main() -> int:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(prog="./test rivals", description=__doc__)
     parser.add_argument("--seconds", type=float, default=5.0, help="for each measurement")
-    parser.add_argument("--runs", type=int, default=3, help="of each measurement; the median counts")
+    parser.add_argument("--runs", type=int, default=3, help="of all that is measured; the medians count")
     parser.add_argument("--only", type=_some_of(ALL), default=ALL, help=f"some of {', '.join(ALL)}")
-    parser.add_argument("--systems", type=_some_of(tuple(SYSTEMS)), default=list(SYSTEMS), help=", ".join(SYSTEMS))
+    parser.add_argument("--systems", type=_some_of(list(SYSTEMS)), default=list(SYSTEMS), help=", ".join(SYSTEMS))
     parser.add_argument("--json", type=Path, help="write everything to this file")
     parser.add_argument("--save", action="store_true", help=f"write {RESULTS.name}")
     parser.add_argument("--subscribers", type=_numbers, default=[100, 1_000], help="of w2")
@@ -69,7 +68,8 @@ def main() -> int:
             if get_ready is not None:
                 get_ready()
         table.versions["PostgreSQL"] = postgres_version()
-        for name in given.systems:
+        # The systems take turns, so that a moment when the machine is slow is nobody's alone.
+        for name in given.systems * given.runs:
             _, start = SYSTEMS[name]
             with new_folder() as folder, pinned(drivers):
                 uvloop.run(_measure(table, start(folder, core, table.seconds), given.only, sizes))
@@ -88,13 +88,14 @@ def _numbers(text: str) -> list[int]:
     return [int(each) for each in text.split(",")]
 
 
-def _some_of(known: tuple[str, ...]) -> Callable[[str], list[str]]:
+def _some_of(known: Sequence[str]) -> Callable[[str], list[str]]:
+    """Make what reads names; they are wanted in the order of `known`."""
+
     def parse(text: str) -> list[str]:
-        names = text.split(",")
-        for name in names:
-            if name not in known:
-                raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(known)}")
-        return names
+        wanted = set(text.split(","))
+        if unknown := wanted.difference(known):
+            raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: none of {', '.join(known)}")
+        return [name for name in known if name in wanted]
 
     return parse
 
@@ -102,11 +103,11 @@ def _some_of(known: tuple[str, ...]) -> Callable[[str], list[str]]:
 async def _measure(table: Table, starting: AbstractAsyncContextManager[System], only: list[str], sizes: Sizes) -> None:
     async with starting as system:
         table.versions[system.name] = system.version
-        await Run(table, system, sizes).all(only)
+        await Turn(table, system, sizes).all(only)
 
 
-class Run:
-    """One system's turn."""
+class Turn:
+    """One system's turn in one run."""
 
     def __init__(self, table: Table, system: System, sizes: Sizes) -> None:
         """Measure a system into a table."""
@@ -118,50 +119,43 @@ class Run:
         for name in only:
             await parts[name]()
 
-    async def _median(self, measure: Callable[[], Awaitable[Figures]], by: Callable[[Figures], float]) -> Figures:
-        """Measure several times; the run whose figure is the median speaks for all."""
-        runs = [await measure() for _ in range(self._table.runs)]
-        middle = statistics.median_low(by(each) for each in runs)
-        return next(each for each in runs if by(each) == middle)
-
     def _add(self, workload: str, what: str, value: float) -> None:
-        self._table.add(Figure(workload, what, self._system.name, value))
+        self._table.add(workload, what, self._system.name, value)
 
     def _add_rate(self, workload: str, found: Figures) -> None:
         self._add(workload, PER_S, found.per_s)
-        self._add(workload, CPU, found.cpu_ms_per_1000)
+        self._add_cpu(workload, found)
         self._add(workload, LOAD, found.span.driver_load)
+
+    def _add_cpu(self, workload: str, found: Figures) -> None:
+        self._add(workload, CPU, found.cpu_ms_per_1000)
 
     def _add_delay(self, workload: str, found: Figures) -> None:
         self._add(workload, P50, found.percentile_ms(0.5))
         self._add(workload, P99, found.percentile_ms(0.99))
 
     async def _w1(self) -> None:
-        found = await self._median(self._system.w1, lambda each: each.per_s)
+        found = await self._system.w1()
         self._add_rate("W1", found)
         self._add_delay("W1", found)
 
     async def _w2(self) -> None:
         for subscribers in self._sizes.subscribers:
-            await self._w2_of(subscribers)
-
-    async def _w2_of(self, subscribers: int) -> None:
-        name = f"W2 N={subscribers}"
-        self._add_rate(name, await self._median(lambda: self._system.w2(subscribers), lambda each: each.per_s))
-        found = await self._median(lambda: self._system.w2_latency(subscribers), lambda each: each.percentile_ms(0.99))
-        self._add_delay(f"{name}, one in flight", found)
+            name = f"W2 N={subscribers}"
+            self._add_rate(name, await self._system.w2(subscribers))
+            self._add_delay(f"{name}, one in flight", await self._system.w2_latency(subscribers))
 
     async def _w3(self) -> None:
-        found = await self._median(self._system.w3, lambda each: each.percentile_ms(0.99))
+        found = await self._system.w3()
         self._add_delay("W3", found)
-        self._add("W3", CPU, found.cpu_ms_per_1000)
+        self._add_cpu("W3", found)
 
     async def _w4(self) -> None:
         await self._system.w4_room(self._sizes.large)
-        found = await self._median(self._system.w4_cold, lambda each: each.percentile_ms(0.5))
+        found = await self._system.w4_cold()
         self._add_delay("W4 cold", found)
-        self._add("W4 cold", CPU, found.cpu_ms_per_1000)
-        self._add_delay("W4 warm", await self._median(self._system.w4_warm, lambda each: each.percentile_ms(0.5)))
+        self._add_cpu("W4 cold", found)
+        self._add_delay("W4 warm", await self._system.w4_warm())
 
     async def _w5(self) -> None:
         self._add("W5", KIB, await self._system.w5(self._sizes.idle) / 1024)

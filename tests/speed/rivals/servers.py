@@ -41,7 +41,8 @@ class Postgres:
 @contextlib.contextmanager
 def new_folder() -> Iterator[Path]:
     """Give a folder for servers for the length of a context; PostgreSQL's account can get through it."""
-    with tempfile.TemporaryDirectory(prefix="roomlog-rivals-") as name:
+    # On many systems /tmp is memory, where nothing waits for a disk.
+    with tempfile.TemporaryDirectory(prefix="roomlog-rivals-", dir="/var/tmp") as name:
         folder = Path(name)
         folder.chmod(0o711)
         yield folder
