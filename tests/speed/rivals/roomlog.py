@@ -16,6 +16,7 @@ from api.embedded import servers
 from api.migrate import migrate
 from tests.speed import limits, workloads
 from tests.speed.machine import Servers, pinned
+from tests.speed.rivals.servers import analyze
 from tests.speed.workloads import Bench, Figures
 from tests.support.processes import ROOT, new_settings, running_service
 from tests.support.world import new_app
@@ -54,6 +55,7 @@ class Roomlog:
         """Write the messages past the service, and have somebody follow the room."""
         await self.bench.app.room(LARGE, ("ann",))
         await limits.fill(self.database_url, self.bench.app.id, [LARGE], messages)
+        await analyze(self.database_url)
         await self.bench.lines(1, lambda _: LARGE)
 
     async def w4_cold(self) -> Figures:

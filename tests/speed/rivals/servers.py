@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncpg
+
 from api import embedded
 from tests.support.processes import free_port
 
@@ -64,6 +66,13 @@ def postgres(folder: Path) -> Iterator[Postgres]:
     with embedded._process(command, log, account, signal.SIGINT) as process:
         embedded._await(folder / f".s.PGSQL.{port}", embedded.HELLO, b"R", log)
         yield Postgres(folder, port, process.pid)
+
+
+async def analyze(database_url: str) -> None:
+    """Have PostgreSQL know its tables, as it does by itself a minute later: a plan made for empty ones says little."""
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("ANALYZE")
+    await connection.close()
 
 
 def postgres_version() -> str:

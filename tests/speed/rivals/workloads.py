@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tests.speed.lines import Counter
 from tests.speed.machine import Servers, measured, resident_bytes
 from tests.speed.rivals.rival import LAST, Guest, Wire
-from tests.speed.rivals.servers import Postgres
+from tests.speed.rivals.servers import Postgres, analyze
 from tests.speed.workloads import (
     IN_FLIGHT,
     MEMBERS,
@@ -197,6 +197,7 @@ class Driven:
         holder.say(b"".join(self.wire.message(LARGE) for _ in range(said)))
         async with asyncio.timeout(FILL_S):
             await whole.wait()
+        await analyze(self.postgres.url)
         holder.heard = lambda _: None
         # A connection that only sends is no member yet.
         await self._members(1, lambda _: LARGE)
