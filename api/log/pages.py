@@ -12,15 +12,19 @@ from tenants.postgres import Postgres
 from tenants.scope import Caller
 
 # $4: up to which seq the last message is the page's anchor (NULL: the end); $5, $6: how many messages up to and including
-# the anchor, and after it. The numbers of messages have no gaps, so a page is a range of them, found in one index. One
-# more is read before it, which tells whether there is one. Where history begins late, no anchor lies before its beginning.
+# the anchor, and after it. The numbers of messages have no gaps, so a page is a range of them, found in one index, whose
+# limits are there for the reason given at SNAPSHOT in `api.log.read`. One more is read before it, which tells whether there
+# is one. Where history begins late, no anchor lies before its beginning.
 PAGE = """
 SELECT r.room, r.private, r.head_seq, r.head_number, m.role, anchor.number AS anchor,
        ARRAY(SELECT ROW (c.seq, c.number, l.seq, l.epoch, l.kind, l.at, l.facts, l.body, l.target)
-               FROM events c JOIN events l
-                 ON l.app_id = c.app_id AND l.room = c.room AND l.seq = coalesce(c.latest, c.seq)
-              WHERE c.app_id = r.app_id AND c.room = r.room AND c.seq >= coalesce(m.visible_from, 0)
-                AND c.number >= anchor.number - $5 AND c.number <= anchor.number + $6
+               FROM (SELECT e.app_id, e.room, e.seq, e.number, coalesce(e.latest, e.seq) AS latest FROM events e
+                      WHERE e.app_id = r.app_id AND e.room = r.room AND e.seq >= coalesce(m.visible_from, 0)
+                        AND e.number >= anchor.number - $5 AND e.number <= anchor.number + $6
+                      ORDER BY e.number LIMIT $5 + $6 + 1) AS c
+              CROSS JOIN LATERAL
+                    (SELECT * FROM events e
+                      WHERE e.app_id = c.app_id AND e.room = c.room AND e.seq = c.latest LIMIT 1) AS l
               ORDER BY c.number) AS messages
   FROM rooms r
   LEFT JOIN members m ON m.app_id = r.app_id AND m.room = r.room AND m.user_number = $3

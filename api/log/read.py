@@ -42,6 +42,7 @@ SELECT q.ord, r.room, r.private, r.head_seq, r.floor_seq,
   JOIN rooms r ON r.app_id = q.app AND r.room_id = q.room_id AND r.deleted_at IS NULL
   LEFT JOIN members m ON m.app_id = q.app AND m.room = r.room AND m.user_number = q.user_number
 """
+# Its limits lead PostgreSQL to look each row up by its key, whatever it knows of the table: without them it joined whole rooms.
 SNAPSHOT = """
 SELECT r.room_id, r.private, r.name, r.data, r.head_seq, r.head_number, r.floor_seq, r.member_count,
        r.updated_seq, r.created_at, r.updated_at, r.deleted_at,
@@ -51,9 +52,12 @@ SELECT r.room_id, r.private, r.name, r.data, r.head_seq, r.head_number, r.floor_
                FROM members m WHERE m.app_id = r.app_id AND m.room = r.room
               ORDER BY m.joined_seq LIMIT $3) AS members,
        ARRAY(SELECT ROW (c.seq, c.number, l.seq, l.epoch, l.kind, l.at, l.facts, l.body, l.target)
-               FROM events c JOIN events l
-                 ON l.app_id = c.app_id AND l.room = c.room AND l.seq = coalesce(c.latest, c.seq)
-              WHERE c.app_id = r.app_id AND c.room = r.room AND c.number > r.head_number - $4
+               FROM (SELECT e.app_id, e.room, e.seq, e.number, coalesce(e.latest, e.seq) AS latest FROM events e
+                      WHERE e.app_id = r.app_id AND e.room = r.room AND e.number > r.head_number - $4
+                      ORDER BY e.number DESC LIMIT $4) AS c
+              CROSS JOIN LATERAL
+                    (SELECT * FROM events e
+                      WHERE e.app_id = c.app_id AND e.room = c.room AND e.seq = c.latest LIMIT 1) AS l
               ORDER BY c.number) AS messages
   FROM rooms r WHERE r.app_id = $1 AND r.room = $2
 """
