@@ -96,10 +96,11 @@ class Writes:
             taken.check()
             permit(caller, Grant.MESSAGES_WRITE, frame.room)
             actor = await acting_as(around.postgres, caller, frame.act_as)
-            # Known from here on, so that a message is in the lane before this step ends, and what is called soon.
+            # Known from here on, so that a message is in the lane before this step ends, and anybody else's begins.
             await around.directory.number(actor.scope, checked(frame.room, "/room"))
         finally:
-            asyncio.get_running_loop().call_soon(_enter, entered)
+            if not entered.done():
+                entered.set_result(None)
         return await self._do(actor, frame, RoomId(frame.room))
 
     async def _do(self, caller: Caller, frame: frames.Write, room_id: RoomId) -> Written | None:
@@ -114,8 +115,3 @@ class Writes:
             case frames.Delete():
                 doors = (around.lanes, around.pages, around.pepper)
                 return await delete(*doors, caller, room_id, frame.message, key)
-
-
-def _enter(entered: "asyncio.Future[None]") -> None:
-    if not entered.done():
-        entered.set_result(None)
