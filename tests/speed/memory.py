@@ -20,10 +20,11 @@ from urllib.parse import quote
 import uvloop
 
 from api.tails.tail import RING_EVENTS
-from tests.speed.growth.flow import Flow, follow_all, open_reader
+from tests.speed.growth.flow import Flow
+from tests.speed.growth.lasting import follow_all, open_lasting
 from tests.speed.growth.points import number
 from tests.speed.growth.stage import Stage, stage
-from tests.speed.lines import UPGRADE, Line, follow
+from tests.speed.lines import UPGRADE, Line
 from tests.speed.machine import resident_bytes
 from tests.speed.report import machine
 from tests.speed.workloads import PATIENCE_S, ROOMS, SETTLE_S, Bench, message
@@ -38,6 +39,8 @@ CLIENTS, RESUMED_ROOMS = 50, 4
 PAUSE_S = 0.1
 """How long a client stays, so that the core is not full."""
 SAY_EVERY_S = 0.02
+WARM_UP_S = 10.0
+"""Until what a process takes once is there: the first garbage, the rooms' joined events."""
 SAMPLES = 400
 MOST_SAMPLES_PER_S = 10.0
 SUBSCRIBED, RESUMED = b'"type":"subscribed"', b'"resumed":true'
@@ -148,13 +151,14 @@ async def _idle(on: Stage, connections: int) -> Idle:
         names = await _rooms(bench, "followed", ROOMS)
         more = await _rooms(bench, "live", min(connections, LIVE_ROOMS))
         # What the first ones make the process load is not theirs; and so the rooms of the others are live already.
-        first = [await open_reader(bench.port, await bench.app.token("ann"), name) for name in names]
-        holder = await bench.line()
+        token = await bench.app.token("ann")
+        first = [await open_lasting(bench.port, token, name) for name in names]
+        holder = await open_lasting(bench.port, token)
         resident = [await _settled(bench)]
-        lines = [await bench.line() for _ in range(connections)]
+        lines = [await open_lasting(bench.port, token) for _ in range(connections)]
         resident.append(await _settled(bench))
         for line, name in zip(lines, itertools.cycle(names)):
-            await follow(line, name)
+            await follow_all(line, [name])
         resident.append(await _settled(bench))
         await follow_all(holder, more)
         resident.append(await _settled(bench))
@@ -180,7 +184,7 @@ async def _settled(bench: Bench) -> int:
 async def _reconnect(on: Stage, again: Reconnecting) -> None:
     async with on.bench(0) as bench:
         names = await _rooms(bench, "resumed", RESUMED_ROOMS)
-        readers = [await open_reader(bench.port, await bench.app.token("ann"), name) for name in names]
+        readers = [await open_lasting(bench.port, await bench.app.token("ann"), name) for name in names]
         # A room's last events stay in memory, up to so many: they are there before anything is measured.
         flow = Flow(readers, names, each=1, pacing=readers)
         while flow.delivered < RESUMED_ROOMS * RING_EVENTS:
@@ -191,6 +195,8 @@ async def _reconnect(on: Stage, again: Reconnecting) -> None:
                 for number in range(CLIENTS)
             ]
             speaker = tasks.create_task(_speak(readers[-1], names))
+            await asyncio.sleep(min(WARM_UP_S, again.seconds))
+            again.reconnects = 0
             await _watch(bench, again)
             for task in (*clients, speaker):
                 task.cancel()

@@ -3,17 +3,11 @@
 import asyncio
 import contextlib
 import itertools
-import json
 from collections.abc import Iterable, Sequence
-from urllib.parse import quote
 
-from tests.speed.lines import UPGRADE, Counter, Line, frame
+from tests.speed.lines import Counter, Line
 from tests.speed.machine import measured
 from tests.speed.workloads import CREATED, IN_FLIGHT, PATIENCE_S, WARM_UP_S, Bench, Figures, message
-
-SNAPSHOT = b'"type":"snapshot"'
-AT_ONCE = 100
-"""Rooms that one frame subscribes to."""
 
 
 class Flow:
@@ -78,39 +72,3 @@ async def measure(bench: Bench, flow: Flow) -> Figures:
     with measured(bench.servers) as span:
         count = await flow.run(bench.seconds)
     return Figures(span, count)
-
-
-async def open_reader(port: int, credential: str, room: str) -> Line:
-    """Open a connection that follows a room, in one round trip: thousands are opened one after the other, at that pace."""
-    line = await Line.to(port)
-    line.say(UPGRADE.format(query=f"?rooms={quote(_wish([room]))}", credential=credential).encode())
-    said = await line.until(SNAPSHOT)
-    assert said.startswith(b"HTTP/1.1 101"), said[:300]
-    return line
-
-
-async def follow_all(line: Line, rooms: Sequence[str]) -> None:
-    """Subscribe to many rooms on one connection, and wait until all are open."""
-    for start in range(0, len(rooms), AT_ONCE):
-        await _follow(line, rooms[start : start + AT_ONCE])
-
-
-async def _follow(line: Line, rooms: Sequence[str]) -> None:
-    opened = 0
-    counter = Counter(SNAPSHOT)
-    all_open = asyncio.Event()
-
-    def heard(data: bytes) -> None:
-        nonlocal opened
-        opened += counter.take(data)
-        if opened == len(rooms):
-            all_open.set()
-
-    line.heard = heard
-    line.say(frame(f'{{"op":"subscribe","rooms":{_wish(rooms)}}}'.encode()))
-    async with asyncio.timeout(PATIENCE_S):
-        await all_open.wait()
-
-
-def _wish(rooms: Sequence[str]) -> str:
-    return json.dumps([{"room": room, "last": 0} for room in rooms])

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from tests.speed import workloads
 from tests.speed.growth.fill import count_rows, fill
-from tests.speed.growth.flow import Flow, follow_all, measure, open_reader
+from tests.speed.growth.flow import Flow, measure
+from tests.speed.growth.lasting import follow_all, open_lasting
 from tests.speed.growth.points import Point, Series
 from tests.speed.growth.stage import Stage
 from tests.speed.lines import Line
@@ -84,7 +85,7 @@ async def subscribers(stage: Stage, ask: Ask) -> AsyncIterator[Point]:
         lines: list[Line] = []
         for size in ask.sizes(10, 10_000):
             while len(lines) < size:
-                lines.append(await open_reader(bench.port, token, "r"))
+                lines.append(await open_lasting(bench.port, token, "r"))
             # The last one to come is the last one to be shown anything: it sends when all have been written to.
             point = await _flowing(bench, ask, Flow(lines, ["r"], each=size, pacing=lines[-1:]), size)
             point.values["CPU µs per message"] = point.values[ALL] * size
@@ -94,7 +95,8 @@ async def subscribers(stage: Stage, ask: Ask) -> AsyncIterator[Point]:
 async def rooms(stage: Stage, ask: Ask) -> AsyncIterator[Point]:
     """Live rooms of one subscriber each; always as many connections, which share them."""
     async with stage.bench(ask.seconds) as bench:
-        lines = [await bench.line() for _ in range(CONNECTIONS)]
+        token = await bench.app.token("ann")
+        lines = [await open_lasting(bench.port, token) for _ in range(CONNECTIONS)]
         names: list[str] = []
         for size in ask.sizes(CONNECTIONS, 10_000):
             new = [f"r{number}" for number in range(len(names), size)]
@@ -116,8 +118,7 @@ async def messages(stage: Stage, ask: Ask) -> AsyncIterator[Point]:
             await fill(stage.database_url, bench.app.id, names, size)
             await asyncio.sleep(SETTLE_S)
             nobodys = await workloads.w4_cold(bench, names, once=True)
-            holder = await bench.line()
-            await workloads.follow(holder, names[0])
+            holder = await open_lasting(bench.port, await bench.app.token("ann"), names[0])
             cold = functools.partial(workloads.w4_cold, bench, names[:1])
             live = await _median(ask, cold, lambda each: each.percentile_ms(0.5))
             holder.close()
@@ -146,7 +147,7 @@ async def processes(stage: Stage, ask: Ask) -> AsyncIterator[Point]:
         await bench.app.room("r", ("ann",))
         token = await bench.app.token("ann")
         count, ports = min(SPREAD_SUBSCRIBERS, ask.largest), [service.port for service in stage.services]
-        lines = [await open_reader(ports[number % len(ports)], token, "r") for number in range(count)]
+        lines = [await open_lasting(ports[number % len(ports)], token, "r") for number in range(count)]
         flow = Flow(lines, ["r"], each=count, pacing=lines[-1:])
         yield await _flowing(bench, ask, flow, len(ports))
 

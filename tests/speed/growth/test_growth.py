@@ -19,7 +19,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 def test_every_series_has_its_points_and_its_plot(tmp_path: Path) -> None:
     """Each series is measured at its smallest sizes, drawn as an SVG with all its points, and shown on the page."""
     found = tmp_path / "growth.json"
-    command = [sys.executable, "-m", "tests.speed.growth", *SMALL, "--json", found, "--save", tmp_path]
+    command = [sys.executable, "-m", "tests.speed.growth", *SMALL, "--json", str(found), "--save", str(tmp_path)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
     assert ended.returncode == 0, ended.stderr[-3000:]
     series = {one["name"]: one for one in json.loads(found.read_text())["series"]}
