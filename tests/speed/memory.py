@@ -186,7 +186,7 @@ async def _reconnect(on: Stage, again: Reconnecting) -> None:
         names = await _rooms(bench, "resumed", RESUMED_ROOMS)
         readers = [await open_lasting(bench.port, await bench.app.token("ann"), name) for name in names]
         # A room's last events stay in memory, up to so many: they are there before anything is measured.
-        flow = Flow(readers, names, each=1, pacing=readers)
+        flow = Flow(readers, names, each=1)
         while flow.delivered < RESUMED_ROOMS * RING_EVENTS:
             await flow.run(SETTLE_S)
         async with asyncio.TaskGroup() as tasks:

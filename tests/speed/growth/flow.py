@@ -1,8 +1,9 @@
-"""A flow: messages that go round rooms, so many in flight, counted from silence to silence."""
+"""A flow: messages that go round rooms, eight at a time."""
 
 import asyncio
 import contextlib
 import itertools
+import time
 from collections.abc import Iterable, Sequence
 
 from tests.speed.lines import Counter, Line
@@ -11,59 +12,50 @@ from tests.speed.workloads import CREATED, IN_FLIGHT, PATIENCE_S, WARM_UP_S, Ben
 
 
 class Flow:
-    """Sends to rooms in turn, on the last line, the next message whenever one has been shown to who sets the pace.
+    """Eight senders, who each say one thing, to one room after the other, and the next when all has been shown to everybody.
 
-    So few are in flight that a message waits for its readers, not in a queue; and what lies between two silences is
-    whole: each message that was sent in it has reached everybody, and all that it cost was paid in it.
+    W2 has one sender, who says the next thing when one has been shown to him. Whether his eight stay together, and then
+    cost each reader one write, or come one by one, is chance, and no matter of how many readers there are.
     """
 
-    def __init__(self, lines: Sequence[Line], rooms: Iterable[str], *, each: int, pacing: Sequence[Line]) -> None:
-        """Send to rooms of `each` readers, who are among `lines`; those in `pacing` read every room once between them."""
+    def __init__(self, lines: Sequence[Line], rooms: Iterable[str], *, each: int) -> None:
+        """Send on the first eight of these lines to rooms that `each` of all of them follow."""
         self.delivered = 0
         self._said = 0
         self._each = each
         self._rooms = itertools.cycle(rooms)
-        self._sender = lines[-1]
-        self._is_open = False
-        self._silence = asyncio.Event()
+        self._senders = lines[:IN_FLIGHT]
+        self._everywhere = asyncio.Event()
         for line in lines:
-            self._listen(line, sets_pace=line in pacing)
+            self._listen(line)
 
     async def run(self, seconds: float) -> int:
-        """Send for so long and wait until all has arrived; gives the number of deliveries."""
-        before = self.delivered
-        self._is_open = True
-        self._silence.clear()
-        self._say(IN_FLIGHT)
-        await asyncio.sleep(seconds)
-        self._is_open = False
-        if self._missing:
+        """Send for so long; gives the number of deliveries, none of which is missing."""
+        before, end = self.delivered, time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            self._everywhere.clear()
+            self._said += len(self._senders)
+            for sender in self._senders:
+                sender.say(message(next(self._rooms)))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PATIENCE_S):
-                    await self._silence.wait()
-            assert not self._missing, f"{self._missing} deliveries have not arrived"
+                    await self._everywhere.wait()
+            assert self._missing == 0, f"{self._missing} deliveries are missing"
         return self.delivered - before
 
     @property
     def _missing(self) -> int:
         return self._said * self._each - self.delivered
 
-    def _listen(self, line: Line, *, sets_pace: bool) -> None:
+    def _listen(self, line: Line) -> None:
         counter = Counter(CREATED)
 
         def heard(data: bytes) -> None:
-            shown = counter.take(data)
-            self.delivered += shown
-            if sets_pace and shown and self._is_open:
-                self._say(shown)
-            if not self._is_open and not self._missing:
-                self._silence.set()
+            self.delivered += counter.take(data)
+            if self._missing == 0:
+                self._everywhere.set()
 
         line.heard = heard
-
-    def _say(self, count: int) -> None:
-        self._said += count
-        self._sender.say(b"".join(message(next(self._rooms)) for _ in range(count)))
 
 
 async def measure(bench: Bench, flow: Flow) -> Figures:

@@ -25,7 +25,7 @@ FILLED_ROOMS = 100
 """That carry the rows of which no message of a measurement is one."""
 MAKERS = 16
 SETTLE_S = 1.0
-ALL, SERVICE, LOAD = "all", "service", "driver's load"
+ALL, SERVICE, POSTGRES = "all", "service", "postgres"
 NOBODYS, LIVE = "nobody's", "live"
 
 
@@ -60,10 +60,14 @@ def _cpu_us(figures: Figures) -> float:
     return figures.cpu_ms_per_1000  # a thousandth of a thousand
 
 
+def _shares(figures: Figures) -> dict[str, float]:
+    """Give the CPU µs for each, of all together and of each alone."""
+    alone = {name: used * 1_000_000 / figures.count for name, used in figures.span.cpu_s.items()}
+    return {ALL: _cpu_us(figures), **alone}
+
+
 async def _flowing(bench: Bench, ask: Ask, flow: Flow, size: int) -> Point:
-    found = await _median(ask, lambda: measure(bench, flow), _cpu_us)
-    values = {ALL: _cpu_us(found), SERVICE: found.span.cpu_s["service"] * 1_000_000 / found.count}
-    return Point(size, values | {"deliveries/s": found.per_s, LOAD: found.span.driver_load})
+    return Point(size, _shares(await _median(ask, lambda: measure(bench, flow), _cpu_us)))
 
 
 async def _make_rooms(bench: Bench, names: Sequence[str]) -> None:
@@ -78,7 +82,7 @@ async def _make_rooms(bench: Bench, names: Sequence[str]) -> None:
 
 
 async def subscribers(stage: Stage, ask: Ask) -> AsyncIterator[Point]:
-    """One room, of whose subscribers one sends."""
+    """One room, of whose subscribers eight send."""
     async with stage.bench(ask.seconds) as bench:
         await bench.app.room("r", ("ann",))
         token = await bench.app.token("ann")
@@ -86,8 +90,7 @@ async def subscribers(stage: Stage, ask: Ask) -> AsyncIterator[Point]:
         for size in ask.sizes(10, 10_000):
             while len(lines) < size:
                 lines.append(await open_lasting(bench.port, token, "r"))
-            # The last one to come is the last one to be shown anything: it sends when all have been written to.
-            point = await _flowing(bench, ask, Flow(lines, ["r"], each=size, pacing=lines[-1:]), size)
+            point = await _flowing(bench, ask, Flow(lines, ["r"], each=size), size)
             point.values["CPU µs per message"] = point.values[ALL] * size
             yield point
 
@@ -103,7 +106,7 @@ async def rooms(stage: Stage, ask: Ask) -> AsyncIterator[Point]:
             await _make_rooms(bench, new)
             await asyncio.gather(*(follow_all(line, new[place::CONNECTIONS]) for place, line in enumerate(lines)))
             names += new
-            yield await _flowing(bench, ask, Flow(lines, names, each=1, pacing=lines), size)
+            yield await _flowing(bench, ask, Flow(lines, names, each=1), size)
 
 
 async def messages(stage: Stage, ask: Ask) -> AsyncIterator[Point]:
@@ -136,9 +139,7 @@ async def rows(stage: Stage, ask: Ask) -> AsyncIterator[Point]:
             await fill(stage.database_url, bench.app.id, others, max(0, missing // FILLED_ROOMS))
             await asyncio.sleep(SETTLE_S)
             found = await _median(ask, lambda: workloads.w1_socket(bench), _cpu_us)
-            postgres = found.span.cpu_s["postgres"] * 1_000_000 / found.count
-            values = {ALL: _cpu_us(found), "PostgreSQL": postgres, "messages/s": found.per_s}
-            yield Point(size, values | {"ack p99 ms": found.percentile_ms(0.99), LOAD: found.span.driver_load})
+            yield Point(size, _shares(found) | {"messages/s": found.per_s, "ack p99 ms": found.percentile_ms(0.99)})
 
 
 async def processes(stage: Stage, ask: Ask) -> AsyncIterator[Point]:
@@ -148,8 +149,7 @@ async def processes(stage: Stage, ask: Ask) -> AsyncIterator[Point]:
         token = await bench.app.token("ann")
         count, ports = min(SPREAD_SUBSCRIBERS, ask.largest), [service.port for service in stage.services]
         lines = [await open_lasting(ports[number % len(ports)], token, "r") for number in range(count)]
-        flow = Flow(lines, ["r"], each=count, pacing=lines[-1:])
-        yield await _flowing(bench, ask, flow, len(ports))
+        yield await _flowing(bench, ask, Flow(lines, ["r"], each=count), len(ports))
 
 
 DELIVERY = "CPU µs per delivery"
@@ -164,7 +164,7 @@ SERIES: dict[str, tuple[Measure, Series]] = {
         (messages, Series("messages", "Messages in a room", "messages in the room", "ms to open", (NOBODYS, LIVE))),
         (
             rows,
-            Series("rows", "Rows in the log", "rows in the events table", "CPU µs per message", (ALL, "PostgreSQL")),
+            Series("rows", "Rows in the log", "rows in the events table", "CPU µs per message", (ALL, POSTGRES)),
         ),
         (processes, Series("processes", "Processes", "processes of the service", DELIVERY, (ALL, SERVICE))),
     )
