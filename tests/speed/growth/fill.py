@@ -23,17 +23,23 @@ SELECT app_id, room, seq + n, number + n, epoch, $4, $5, $6, $7, uuid_send(gen_r
 
 
 async def fill(database_url: str, app_name: str, rooms: Sequence[str], messages: int) -> None:
-    """Write so many messages into each of an app's rooms, which nobody may have open.
-
-    What a long time between would have done is done at once, so that no measurement pays for it: statistics, visibility,
-    a checkpoint.
-    """
+    """Write so many messages into each of an app's rooms, which nobody may have open, and tend the tables."""
     app = parse_app_name(app_name)
     assert app is not None
     connection = await asyncpg.connect(database_url)
     facts = created_facts(UserId("ann"))
     await connection.execute(FILL, app, list(rooms), messages, Kind.MESSAGE_CREATED, SENDER, facts, BODY, bytes(16))
-    await connection.execute("VACUUM (ANALYZE) events")
+    await connection.close()
+    await tend(database_url)
+
+
+async def tend(database_url: str) -> None:
+    """Do at once what PostgreSQL does within minutes of itself, so that no measurement pays for it or lacks it.
+
+    That is statistics, without which rooms are looked for among all of their app, visibility, and a checkpoint.
+    """
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("VACUUM (ANALYZE)")
     await connection.execute("CHECKPOINT")
     await connection.close()
 

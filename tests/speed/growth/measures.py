@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from tests.speed import workloads
-from tests.speed.growth.fill import count_rows, fill
+from tests.speed.growth.fill import count_rows, fill, tend
 from tests.speed.growth.flow import Flow, measure
 from tests.speed.growth.lasting import follow_all, open_lasting
 from tests.speed.growth.points import Point, Series
@@ -106,6 +106,7 @@ async def rooms(stage: Stage, ask: Ask) -> AsyncIterator[Point]:
             await _make_rooms(bench, new)
             await asyncio.gather(*(follow_all(line, new[place::CONNECTIONS]) for place, line in enumerate(lines)))
             names += new
+            await tend(stage.database_url)
             yield await _flowing(bench, ask, Flow(lines, names, each=1), size)
 
 
