@@ -6,7 +6,7 @@ from html import escape
 from tests.speed.growth.points import Series, number
 
 WIDTH, HEIGHT = 720, 400
-LEFT, RIGHT, TOP, BOTTOM = 80, 40, 64, 64
+LEFT, RIGHT, TOP, BOTTOM = 96, 40, 64, 80
 HEADROOM = 1.15
 """The axis ends so far above the highest point, for its figure."""
 STEPS = (1, 2, 2.5, 5, 10)
@@ -42,12 +42,12 @@ def svg(series: Series) -> str:
     def y(cost: float) -> float:
         return HEIGHT - BOTTOM - cost / ticks[-1] * (HEIGHT - TOP - BOTTOM)
 
-    parts = [_text(16, 26, series.title, "title"), _text(WIDTH / 2, HEIGHT - 18, f"{series.grows} (logarithmic)")]
+    parts = [_text(16, 26, series.title, "title"), _text(WIDTH / 2, HEIGHT - 14, f"{series.grows} (logarithmic)")]
     parts.append(f'<g transform="translate(22 {y(ticks[-1] / 2):.0f}) rotate(-90)">{_text(0, 0, series.unit)}</g>')
     for tick in ticks:
         parts.append(f'<g class="grid"><path d="M{LEFT} {y(tick):.1f}H{WIDTH - RIGHT}"/></g>')
-        parts.append(_text(LEFT - 8, y(tick) + 4, f"{tick:,g}", "tick"))
-    parts += [_text(x(size), HEIGHT - BOTTOM + 20, f"{size:,}") for size in sizes]
+        parts.append(_text(LEFT - 24, y(tick) + 4, f"{tick:,g}", "tick"))
+    parts += [_text(x(size), HEIGHT - BOTTOM + 38, f"{size:,}") for size in sizes]
     for place, (column, line) in enumerate(zip(series.drawn, lines, strict=True)):
         below = -10 + 28 * place  # so that the figures of two lines that lie close stand apart
         path = "L".join(f"{x(size):.1f} {y(cost):.1f}" for size, cost in line)
