@@ -123,7 +123,7 @@ def _numbers(text: str) -> list[int]:
 
 
 def _table(idle: Sequence[Idle], again: Reconnecting) -> str:
-    rows = [["figure", "", "goal"], ["---", "---:", "---:"]]
+    rows = [["figure", "value", "goal"], ["---", "---:", "---:"]]
     for each in idle:
         of = f"of {each.connections:,} idle connections"
         rows += [
