@@ -18,7 +18,7 @@ from api.edge import health
 from api.edge.auth import provide_caller, provide_if_match, provide_key
 from api.edge.failures import Failures
 from api.edge.health import Readiness, Ready, Status
-from api.edge.origins import ASGIService, Origins
+from api.edge.origins import ASGIMessage, ASGIReceive, ASGISend, ASGIService, Origins
 from api.edge.problems import HANDLERS, REQUEST_ID_HEADER, new_request_id
 from api.edge.proxies import Proxies
 from api.edge.requests import Requests
@@ -47,6 +47,9 @@ ROUTES = [*STREAMS, *TOKENS, *KEYS, *USERS, *ROOMS, *MEMBERS, *MESSAGES, *CURSOR
 """All that the public service answers, but for the upgrade to a WebSocket."""
 
 
+CONNECT = "/v1/connect"
+
+
 def build_service(wiring: Wiring) -> ASGIApp:
     """Build the public service: REST, and the transports beneath it on plain ASGI."""
     failures = Failures(wiring.authority, wiring.limits, wiring.settings.max_failures)
@@ -63,7 +66,7 @@ def build_service(wiring: Wiring) -> ASGIApp:
     shared = (wiring.around, wiring.connections, admission)
     sockets = WebSocketShell(*shared, wiring.strangers)
 
-    @asgi("/v1/connect", is_mount=True, copy_scope=False)
+    @asgi(CONNECT, is_mount=True, copy_scope=False)
     async def connect(scope: Scope, receive: Receive, send: Send) -> None:
         await sockets(scope, receive, send)
 
@@ -94,8 +97,23 @@ def build_service(wiring: Wiring) -> ASGIApp:
         openapi_config=None,
         logging_config=None,
     )
-    public = Requests(Origins(cast("ASGIService", service)), wiring.requests)
+    public = Requests(Origins(_Upgrades(sockets, cast("ASGIService", service))), wiring.requests)
     return cast("ASGIApp", Proxies(public, wiring.settings.trusted_proxies))
+
+
+class _Upgrades:
+    """Serves upgrades past the framework, whose layers would stay around each socket for as long as it lasts: 3 KiB."""
+
+    def __init__(self, sockets: WebSocketShell, service: ASGIService) -> None:
+        self._sockets = sockets
+        self._service = service
+
+    async def __call__(self, scope: ASGIMessage, receive: ASGIReceive, send: ASGISend) -> None:
+        if scope["type"] != "websocket" or scope["path"] != CONNECT:
+            await self._service(scope, receive, send)
+            return
+        scope["path_template"] = CONNECT
+        await self._sockets(cast("Scope", scope), cast("Receive", receive), cast("Send", send))
 
 
 def build_internal(wiring: Wiring) -> Litestar:

@@ -1,7 +1,7 @@
 """The guard of a WebSocket: bounds for what the protocol allows without end, beneath the frames that are ours."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.config import Config
 from uvicorn.protocols.utils import ClientDisconnected
@@ -9,6 +9,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 from websockets.frames import Frame
 from websockets.http11 import Request
+
+from api.flag import Flag
 
 WRITE_NOW = "roomlog.write_now"
 """Where in the state of its ASGI scope a socket offers its `write_now`."""
@@ -26,6 +28,33 @@ TOO_BIG = 1009
 TOO_MANY_FRAMES = 4429
 
 
+class Mailbox:
+    """What has come and has not been taken: of `asyncio.Queue` what one reader needs, without its four queues."""
+
+    __slots__ = ("_arrived", "_messages")
+
+    def __init__(self) -> None:
+        """Be empty."""
+        self._messages: list[Any] = []
+        self._arrived = Flag()
+
+    def put_nowait(self, message: Any) -> None:  # noqa: ANN401 - an ASGI event
+        """Add a message."""
+        self._messages.append(message)
+        self._arrived.set()
+
+    async def get(self) -> Any:  # noqa: ANN401 - an ASGI event
+        """Take the oldest message, once there is one."""
+        while not self._messages:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._messages.pop(0)
+
+    def empty(self) -> bool:
+        """Tell whether there is none."""
+        return not self._messages
+
+
 class GuardedSocket(WebSocketsSansIOProtocol):
     """A WebSocket with an end to everything."""
 
@@ -38,6 +67,10 @@ class GuardedSocket(WebSocketsSansIOProtocol):
     ) -> None:
         """Serve like uvicorn."""
         super().__init__(config, server_state, app_state, _loop)
+        # Of the same use as uvicorn's own, at a tenth of their weight.
+        self.queue = cast("asyncio.Queue[Any]", Mailbox())
+        self.writable = cast("asyncio.Event", Flag())
+        self.writable.set()
         self._began_at = self.loop.time()
         self._closed_since: float | None = None
         self._pings_left = PINGS_BURST
@@ -123,6 +156,10 @@ class GuardedSocket(WebSocketsSansIOProtocol):
             # It fits behind what the client has not read, and would otherwise never be sent to a slow one.
             self.writable.set()
         await super().send(message)
+        if message["type"] == "websocket.accept":
+            # Nobody asks again how the handshake was: 5 KiB of header fields.
+            del self.request, self.response
+            self.scope = cast("Any", None)
         if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
             # An upgrade that is refused has had its answer; uvicorn would log an error for each.
             self.handshake_complete = True

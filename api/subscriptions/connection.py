@@ -5,12 +5,12 @@ takes what lies between cursor and tail. A slow client costs its cursors, and no
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 
 import structlog
 
 from api.errors import BadRequest
+from api.flag import Flag
 from api.ids import Place, RoomId, write_cursor
 from api.log.event import hidden_json
 from api.names import room_id as checked
@@ -63,8 +63,8 @@ class Connection:
         self.caller = caller
         self.is_one_way = is_one_way
         self.close_code: CloseCode | None = None
-        self.given_up = asyncio.Event()
-        """Set when nobody should wait any longer for the client to read what it was sent."""
+        self.given_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when nobody should wait any longer for the client to read what it was sent."""
         self.sent_at = asyncio.get_running_loop().time()
         self.blocked_since: float | None = None
         """Since when one text has been waiting for the client to read."""
@@ -84,11 +84,11 @@ class Connection:
         self._readings: dict[RoomId, Reading] = {}
         self._ready: dict[Reading, float] = {}
         """The rooms that have something to send, and since when."""
-        self._outbox: deque[tuple[str, Place | None]] = deque()
+        self._outbox: list[tuple[str, Place | None]] = []
         self._outbox_bytes = 0
-        self._outbox_has_room = asyncio.Event()
+        self._outbox_has_room = Flag()
         self._outbox_has_room.set()
-        self._wake = asyncio.Event()
+        self._wake = Flag()
         self._writes = Writes(around, caller, self.say, self.refuse)
         self._stalled = False
         self._frames_left = FRAMES_BURST
@@ -125,8 +125,13 @@ class Connection:
         self._outbox_has_room.set()
         self.close_code = code
         if self.blocked_since is not None:
-            self.given_up.set()
+            self.give_up()
         self._wake.set()
+
+    def give_up(self) -> None:
+        """Have nobody wait any longer for the client to read."""
+        if not self.given_up.done():
+            self.given_up.set_result(None)
 
     def has_expired_at(self, now: float) -> bool:
         """Tell whether the credential has ended by a moment (loop time)."""
@@ -343,7 +348,7 @@ class Connection:
         return self.close_code is not None or self._around.audit.is_stale_at(now) or self.has_expired_at(now)
 
     async def _send_answer(self) -> None:
-        text, place = self._outbox.popleft()
+        text, place = self._outbox.pop(0)
         self._outbox_bytes -= len(text)
         if self._outbox_bytes <= MAX_OUTBOX_BYTES:
             self._outbox_has_room.set()

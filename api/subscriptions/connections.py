@@ -168,10 +168,10 @@ class Connections:
             connection.say(frames.expiring(to_rfc3339(datetime.fromtimestamp(ends_at, UTC)), in_ms))
 
     def _give_up(self, connection: Connection) -> None:
-        if not connection.given_up.is_set():
+        if not connection.given_up.done():
             self.closed_slow += 1
             connection.close(CloseCode.SLOW)
-            connection.given_up.set()
+            connection.give_up()
 
     def _keep_to_budget(self) -> None:
         self.backlog_bytes = sum(connection.backlog_bytes for connection in self._open)

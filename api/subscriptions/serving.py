@@ -59,9 +59,9 @@ async def run(connection: Connection, *listening: Coroutine[Any, Any, None]) -> 
 
     Raises what those raise: `Gone`, `Hangup`, OSError; any other fault is logged and becomes a `Hangup`.
     """
-    tasks = [asyncio.create_task(part) for part in (connection.write(), _given_up(connection), *listening)]
+    tasks = [asyncio.create_task(part) for part in (connection.write(), *listening)]
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait((*tasks, connection.given_up), return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
     except (Gone, Hangup, OSError):
@@ -81,7 +81,3 @@ async def gone(receive: ReceiveAny) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     raise Gone
-
-
-async def _given_up(connection: Connection) -> None:
-    await connection.given_up.wait()

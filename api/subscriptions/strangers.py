@@ -1,8 +1,6 @@
 """Strangers: sockets that are open and have not said yet who they are. They are few, and not for long."""
 
 from collections import Counter
-from collections.abc import Generator
-from contextlib import contextmanager
 
 from api.errors import Overloaded, TooManyStrangers
 
@@ -25,9 +23,11 @@ class Strangers:
         """Count those inside."""
         return self._count
 
-    @contextmanager
-    def admitted(self, address: str) -> Generator[None]:
-        """Let one in; raises `TooManyStrangers` from this address, `Overloaded` for too many from anywhere."""
+    def admit(self, address: str) -> None:
+        """Let one in, who is to be dismissed in the end.
+
+        Raises `TooManyStrangers` from this address, `Overloaded` for too many from anywhere.
+        """
         if self._by_address[address] >= self._per_address:
             self.refused += 1
             raise TooManyStrangers(retry_after_s=RETRY_AFTER_S)
@@ -36,10 +36,10 @@ class Strangers:
             raise Overloaded(retry_after_s=RETRY_AFTER_S)
         self._by_address[address] += 1
         self._count += 1
-        try:
-            yield
-        finally:
-            self._count -= 1
-            self._by_address[address] -= 1
-            if self._by_address[address] == 0:
-                del self._by_address[address]
+
+    def dismiss(self, address: str) -> None:
+        """Count one out again: gone, or a stranger no longer."""
+        self._count -= 1
+        self._by_address[address] -= 1
+        if self._by_address[address] == 0:
+            del self._by_address[address]

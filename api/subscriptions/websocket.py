@@ -52,31 +52,38 @@ class WebSocketShell:
         """Serve one socket from its upgrade to its end."""
         receive_any, send_any = cast("ReceiveAny", receive), cast("SendAny", send)
         await receive_any()
-        with contextlib.ExitStack() as as_stranger:
+        try:
+            self._admission.refuse_while_unfit()
+            wanted = _wanted(scope)
+            who = await self._admission.by_header(scope)
+            if who is None:
+                await self._admission.check_named_app(scope)
+                self._strangers.admit(client_address(scope))
+        except ServiceError as error:
+            await _refuse_upgrade(scope, send_any, error)
+            return
+        # The client going away is the ordinary end of a socket. Where the server has noticed it first, what it raises
+        # is for itself: a socket that ends before its handshake, and silently, it would take for a fault of ours.
+        with contextlib.suppress(Gone):
             try:
-                self._admission.refuse_while_unfit()
-                wanted = _wanted(scope)
-                who = await self._admission.by_header(scope)
+                is_accepted = who is None
                 if who is None:
-                    await self._admission.check_named_app(scope)
-                    as_stranger.enter_context(self._strangers.admitted(client_address(scope)))
-            except ServiceError as error:
-                await _refuse_upgrade(scope, send_any, error)
-                return
-            # The client going away is the ordinary end of a socket. Where the server has noticed it first, what it raises
-            # is for itself: a socket that ends before its handshake, and silently, it would take for a fault of ours.
-            with contextlib.suppress(Gone):
-                try:
-                    if who is None:
-                        await send_any(ACCEPT)
-                        who = await self._from_first_frame(scope, receive_any)
-                        as_stranger.close()
-                        code = await self._serve(who, scope, receive_any, send_any, wanted)
-                    else:
-                        code = await self._serve(who, scope, receive_any, send_any, wanted, first=ACCEPT)
-                    await _close(send_any, code, code.name.lower())
-                except Hangup as hangup:
-                    await _close(send_any, hangup.code, hangup.reason)
+                    who = await self._from_stranger(scope, receive_any, send_any)
+                _forget_upgrade(scope)
+                code = await self._serve(
+                    who, scope, receive_any, send_any, wanted, first=None if is_accepted else ACCEPT
+                )
+                await _close(send_any, code, code.name.lower())
+            except Hangup as hangup:
+                await _close(send_any, hangup.code, hangup.reason)
+
+    async def _from_stranger(self, scope: Scope, receive: ReceiveAny, send: SendAny) -> Credentialed:
+        """Accept a client that has been admitted as a stranger, and hear who it is; raises `Hangup` and `Gone`."""
+        try:
+            await send(ACCEPT)
+            return await self._from_first_frame(scope, receive)
+        finally:
+            self._strangers.dismiss(client_address(scope))
 
     async def _from_first_frame(self, scope: Scope, receive: ReceiveAny) -> Credentialed:
         try:
@@ -140,6 +147,13 @@ class WebSocketShell:
                 connection.refuse(_mark_of(text), error)
             else:
                 await connection.handle(frame)
+
+
+def _forget_upgrade(scope: Scope) -> None:
+    """Let go of what nobody asks for again in the hours that a socket may last: 3 KiB of header fields, mostly."""
+    scope["headers"] = [(name, value) for name, value in scope["headers"] if name == b"origin"]
+    scope["query_string"] = b""
+    scope["state"].pop(LIMIT_HEADERS, None)
 
 
 def _wanted(scope: Scope) -> frames.Subscribe | None:

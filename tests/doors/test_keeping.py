@@ -205,7 +205,7 @@ async def test_a_client_that_reads_nothing_is_closed_and_nobody_waits_for_it(
         for number in range(50):
             await here.say("r", str(number), "ann")
         await healthy.until_seq("r", 52)
-        await asyncio.wait_for(connection.given_up.wait(), 5)
+        await asyncio.wait_for(connection.given_up, 5)
         assert connection.close_code is CloseCode.SLOW
     here.wiring.connections.remove(connection)
     writer.cancel()
