@@ -65,7 +65,7 @@ def run_dev(options: DevOptions, environ: dict[str, str]) -> int:
     options.data.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         if not ("DATABASE_URL" in environ and "REDIS_URL" in environ):
-            private = stack.enter_context(servers(options.data / "servers", environ, durable=True))
+            private = stack.enter_context(servers(options.data / "servers", environ, durable=True, keep=True))
             environ = {
                 "DATABASE_URL": private.database_url,
                 "REDIS_URL": private.redis_url,

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,10 @@ START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
 MAX_SOCKET_PATH = 80
 """Unix sockets' paths end at about 100 characters."""
+STAND_INS = Path("/var/tmp")  # noqa: S108 - each in it is named by the folder it stands in for, or at random
+"""Where servers' data is on a disk; on many systems /tmp is memory."""
+STAND_IN = "roomlog-data-"
+DEFAULT_PORT = 5432
 BUILTIN_LOCALE_SINCE = 17
 PR_SET_PDEATHSIG = 1
 
@@ -48,41 +52,69 @@ class Servers:
     """Where PostgreSQL keeps its cluster; not always the folder that was asked for (see `servers`)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The account that PostgreSQL runs under when we are root."""
+
+    uid: int
+    gid: int
+
+
 @contextlib.contextmanager
-def servers(data: Path, environ: Mapping[str, str], *, durable: bool, start_redis: bool = True) -> Generator[Servers]:
+def servers(
+    data: Path, environ: Mapping[str, str], *, durable: bool, keep: bool = False, start_redis: bool = True
+) -> Generator[Servers]:
     """Run both servers on `data` for the length of a context; call it from the main thread.
 
-    `durable` off trades safety in a power cut for speed, as tests want. `ROOMLOG_PG_BIN` and `ROOMLOG_REDIS_BIN` in
-    `environ` choose the programs. Raises `NoServer`.
+    `durable` off trades safety in a power cut for speed, as tests want. Where PostgreSQL's account cannot get into `data`,
+    another folder stands in for it: with `keep` the same one each time, which stays; otherwise one that goes with the
+    context. `ROOMLOG_PG_BIN` and `ROOMLOG_REDIS_BIN` in `environ` choose the programs. Raises `NoServer`.
     """
     data.mkdir(parents=True, exist_ok=True)
     with _only_one(data), contextlib.ExitStack() as stack:
-        account = _account()
-        binaries = _runnable(_find_postgres(environ), account)
-        folder = _reachable(data, account)
-        if folder is None and durable:
-            folder = _elsewhere(data, account)
-        elif folder is None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="roomlog-data-")))
-            _give(folder, account)
+        folder = data.resolve()
+        if not _is_reachable(folder):
+            folder = _kept_stand_in(folder) if keep else stack.enter_context(_passing_stand_in())
         sockets = folder
         if len(str(sockets)) > MAX_SOCKET_PATH:
             sockets = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="roomlog-")))
-            _give(sockets, account)
-        cluster = _cluster(binaries, folder, account)
-        options = [] if durable else ["-c", "fsync=off", "-c", "full_page_writes=off"]
-        _await_end(cluster / "postmaster.pid")
-        postgres: list[Path | str] = [
-            *(binaries / "postgres", "-D", cluster, "-k", sockets, "-c", "listen_addresses="),
-            *("-c", "max_connections=200", *options),
-        ]
-        log = folder / "postgres.log"
-        stack.enter_context(_process(postgres, log, account, signal.SIGINT))
-        _await(sockets / ".s.PGSQL.5432", HELLO, b"R", log)
+        stack.enter_context(postgres_server(folder, environ, sockets=sockets, durable=durable))
         redis_socket = sockets / "redis.sock"
         if start_redis:
             stack.enter_context(redis_server(redis_socket, folder / "redis.log", environ))
         yield Servers(f"postgresql://postgres@/postgres?host={sockets}", f"unix://{redis_socket}", folder)
+
+
+@contextlib.contextmanager
+def postgres_server(
+    folder: Path,
+    environ: Mapping[str, str],
+    *,
+    sockets: Path | None = None,
+    port: int | None = None,
+    durable: bool = True,
+) -> Generator["subprocess.Popen[bytes]"]:
+    """Run a PostgreSQL for the length of a context, its cluster and its log in `folder`; call it from the main thread.
+
+    Its account must be able to get into `folder`, which is given to it, as is `sockets`, where its socket is if not in
+    `folder`. With a `port` it listens on 127.0.0.1 too. Raises `NoServer`.
+    """
+    account = _account()
+    binaries = _runnable(find_postgres(environ), account)
+    sockets = sockets or folder
+    for place in (folder, sockets):
+        _give(place, account)
+    cluster = _cluster(binaries, folder, account)
+    _await_end(cluster / "postmaster.pid")
+    command: list[Path | str] = [
+        *(binaries / "postgres", "-D", cluster, "-k", sockets, "-p", str(port or DEFAULT_PORT)),
+        *("-c", f"listen_addresses={'127.0.0.1' if port else ''}", "-c", "max_connections=200"),
+        *(() if durable else ("-c", "fsync=off", "-c", "full_page_writes=off")),
+    ]
+    log = folder / "postgres.log"
+    with child_process(command, log, account=account, stop=signal.SIGINT) as process:
+        _await(sockets / f".s.PGSQL.{port or DEFAULT_PORT}", HELLO, b"R", log)
+        yield process
 
 
 @contextlib.contextmanager
@@ -92,27 +124,50 @@ def redis_server(path: Path, log: Path, environ: Mapping[str, str]) -> Generator
         *(_find_redis(environ), "--port", "0", "--unixsocket", path),
         *("--save", "", "--appendonly", "no", "--dir", log.parent),
     ]
-    with _process(command, log, None, signal.SIGTERM) as process:
+    with child_process(command, log) as process:
         _await(path, b"PING\r\n", b"+", log)
         yield process
 
 
-@dataclass(frozen=True, slots=True)
-class _Account:
-    """The account that PostgreSQL runs under when we are root."""
+@contextlib.contextmanager
+def child_process(
+    command: Sequence[Path | str], log: Path, *, account: Account | None = None, stop: signal.Signals = signal.SIGTERM
+) -> Generator["subprocess.Popen[bytes]"]:
+    """Run a program for the length of a context and, on Linux, of our own life, however it ends; call it from the main thread.
 
-    uid: int
-    gid: int
+    It is of a session of its own, works in `/`, and prints to `log`. If `stop` has not ended it after 10 s, it is killed.
+    """
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command,
+            preexec_fn=_becoming(account, leader=True),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            env=_clean_environment(),
+        )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.send_signal(stop)
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(STOP_TIMEOUT_S)
 
 
-def _account() -> _Account | None:
+def _account() -> Account | None:
     if os.geteuid() != 0:
         return None
     nobody = pwd.getpwnam("nobody")
-    return _Account(nobody.pw_uid, nobody.pw_gid)
+    return Account(nobody.pw_uid, nobody.pw_gid)
 
 
-def _find_postgres(environ: Mapping[str, str]) -> Path:
+def find_postgres(environ: Mapping[str, str]) -> Path:
+    """Find the folder of PostgreSQL's programs; raises `NoServer`."""
     candidates: list[Path] = []
     if "ROOMLOG_PG_BIN" in environ:
         candidates.append(Path(environ["ROOMLOG_PG_BIN"]))
@@ -151,7 +206,7 @@ def _packages(name: str) -> list[Path]:
     return [] if spec is None else [Path(path) for path in spec.submodule_search_locations or ()]
 
 
-def _runnable(binaries: Path, account: _Account | None) -> Path:
+def _runnable(binaries: Path, account: Account | None) -> Path:
     """Give binaries that the account may run: copied out, once, if they lie in a folder closed to it."""
     if account is None or _can_run(binaries, account):
         return binaries
@@ -175,7 +230,7 @@ def _runnable(binaries: Path, account: _Account | None) -> Path:
     return moved
 
 
-def _can_run(binaries: Path, account: _Account) -> bool:
+def _can_run(binaries: Path, account: Account) -> bool:
     try:
         version = subprocess.run(
             [binaries / "postgres", "-V"],
@@ -189,32 +244,31 @@ def _can_run(binaries: Path, account: _Account) -> bool:
     return version.returncode == 0
 
 
-def _reachable(data: Path, account: _Account | None) -> Path | None:
-    """Give the folder for the data, or None if the account cannot get there, as to one below a closed /root."""
-    folder = data.resolve()
-    if account is None:
-        return folder
-    if not all(parent.stat().st_mode & 0o001 for parent in folder.parents):
-        return None
-    _give(folder, account)
-    return folder
+def _is_reachable(folder: Path) -> bool:
+    """Tell whether PostgreSQL's account can get into a folder, as it cannot below a closed /root."""
+    return _account() is None or all(parent.stat().st_mode & 0o001 for parent in folder.parents)
 
 
-def _elsewhere(data: Path, account: _Account | None) -> Path:
-    """Give a folder that stands for one out of reach, the same each time."""
-    mark = zlib.crc32(str(data.resolve()).encode())
-    folder = Path("/var/tmp") / f"roomlog-data-{mark:08x}"  # noqa: S108 - named by the folder it stands for
-    folder.mkdir(exist_ok=True, mode=0o700)
-    _give(folder, account)
-    return folder
+def _kept_stand_in(folder: Path) -> Path:
+    """Give a folder that stands in for one out of reach, the same each time."""
+    mark = zlib.crc32(str(folder).encode())
+    stand_in = STAND_INS / f"{STAND_IN}{mark:08x}"
+    stand_in.mkdir(exist_ok=True, mode=0o700)
+    return stand_in
 
 
-def _give(folder: Path, account: _Account | None) -> None:
+@contextlib.contextmanager
+def _passing_stand_in() -> Generator[Path]:
+    with tempfile.TemporaryDirectory(prefix=STAND_IN, dir=STAND_INS) as name:
+        yield Path(name)
+
+
+def _give(folder: Path, account: Account | None) -> None:
     if account is not None:
         os.chown(folder, account.uid, account.gid)
 
 
-def _cluster(binaries: Path, folder: Path, account: _Account | None) -> Path:
+def _cluster(binaries: Path, folder: Path, account: Account | None) -> Path:
     """Give this major version's cluster, made under another name first, so that no half-made one is ever used."""
     printed = subprocess.run(
         [binaries / "postgres", "-V"],
@@ -260,32 +314,6 @@ def _cluster(binaries: Path, folder: Path, account: _Account | None) -> Path:
     return cluster
 
 
-@contextlib.contextmanager
-def _process(
-    command: list[Path | str], log: Path, account: _Account | None, stop: signal.Signals
-) -> Generator["subprocess.Popen[bytes]"]:
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            command,
-            preexec_fn=_becoming(account, leader=True),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd="/",
-            env=_clean_environment(),
-        )
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGCONT)
-        process.send_signal(stop)
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(STOP_TIMEOUT_S)
-
-
 def _await_end(pid_file: Path) -> None:
     """Wait for the server of a launcher that was killed: our lock says that it is gone, and its server ends a moment later."""
     deadline = time.monotonic() + STOP_TIMEOUT_S
@@ -297,7 +325,7 @@ def _await_end(pid_file: Path) -> None:
     pid_file.unlink(missing_ok=True)
 
 
-def _becoming(account: _Account | None, *, leader: bool = False) -> Callable[[], None]:
+def _becoming(account: Account | None, *, leader: bool = False) -> Callable[[], None]:
     """Prepare a child: of its own session, of the account, and dying with its parent."""
 
     def prepare() -> None:

@@ -38,7 +38,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "--maxmemory-policy",
         "noeviction",
     ]
-    with embedded._process(command, log, None, embedded.signal.SIGTERM):
+    with embedded.child_process(command, log):
         embedded._await(socket, b"PING\r\n", b"-", log)  # NOAUTH is an answer
         yield f"unix://roomlog:change-me@{socket}"
 

@@ -18,9 +18,8 @@ DEPLOY = ROOT / "deploy"
 def test_postgres_reads_its_example(stores: Servers, tmp_path: Path) -> None:
     """Each line is one that this PostgreSQL knows, with a value that it takes."""
     account = embedded._account()
-    binaries = embedded._runnable(embedded._find_postgres(os.environ), account)
-    cluster = embedded._reachable(stores.data, account) or stores.data
-    (data,) = cluster.glob("pg[0-9]*")
+    binaries = embedded._runnable(embedded.find_postgres(os.environ), account)
+    (data,) = stores.data.glob("pg[0-9]*")
     example = data / "example.conf"
     example.write_text((DEPLOY / "postgresql.conf").read_text())
     example.chmod(0o644)
@@ -45,7 +44,7 @@ def test_valkey_starts_with_its_example_and_check_is_content(stores: Servers, tm
     socket, log = tmp_path / "r.sock", tmp_path / "log"
     command: list[Path | str] = [embedded._find_redis(os.environ), DEPLOY / "valkey.conf", "--port", "0"]
     command += ["--unixsocket", socket, "--dir", tmp_path]
-    with embedded._process(command, log, None, embedded.signal.SIGTERM):
+    with embedded.child_process(command, log):
         embedded._await(socket, b"PING\r\n", b"+", log)
         example = dict(
             line.split("=", 1)

@@ -3,10 +3,12 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -53,8 +55,17 @@ class Dev:
 
 
 @pytest.fixture
-def dev(tmp_path: Path) -> Iterator[Dev]:
-    started = Dev(tmp_path / "data")
+def folder() -> Iterator[Path]:
+    # As root PostgreSQL runs under another account, to which pytest's own folders are closed, and what stands in for the
+    # data of `dev` is kept.
+    with tempfile.TemporaryDirectory(prefix="roomlog-ground-") as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
+@pytest.fixture
+def dev(folder: Path) -> Iterator[Dev]:
+    started = Dev(folder / "data")
     yield started
     with contextlib.suppress(ProcessLookupError):
         started.process.terminate()
@@ -83,7 +94,7 @@ def post(url: str, credential: str, body: dict[str, Any]) -> dict[str, Any]:
         return dict(json.load(answer))
 
 
-def test_dev_seeds_prints_and_keeps_its_data(tmp_path: Path, dev: Dev) -> None:
+def test_dev_seeds_prints_and_keeps_its_data(folder: Path, dev: Dev) -> None:
     """The demo can be used at once by what is printed and written; a second run finds what the first one kept."""
     demo = dev.ready()
     assert set(demo) == {"url", "internal_url", "api_key", "app_id", "room_id", "redis_url", "users"}
@@ -99,7 +110,7 @@ def test_dev_seeds_prints_and_keeps_its_data(tmp_path: Path, dev: Dev) -> None:
     dev.process.send_signal(signal.SIGINT)
     assert dev.process.wait(30) == 0
     assert are_gone(children)
-    again = Dev(tmp_path / "data")
+    again = Dev(folder / "data")
     try:
         second = again.ready()
         assert (second["app_id"], second["api_key"]) == (demo["app_id"], demo["api_key"])
@@ -125,9 +136,9 @@ def test_killing_the_launcher_stops_everything(dev: Dev) -> None:
     assert are_gone(children, 10.0)
 
 
-def test_several_workers_share_the_port_and_a_dead_one_is_replaced(tmp_path: Path) -> None:
+def test_several_workers_share_the_port_and_a_dead_one_is_replaced(folder: Path) -> None:
     """Each worker has its own internal port; one that is killed comes back."""
-    dev = Dev(tmp_path / "data", "--workers", "2")
+    dev = Dev(folder / "data", "--workers", "2")
     try:
         demo = dev.ready()
         internal = int(demo["internal_url"].rpartition(":")[2])
@@ -264,3 +275,36 @@ def test_private_servers_are_one_process_s_at_a_time(tmp_path: Path) -> None:
     with servers(tmp_path / "s", os.environ, durable=False), pytest.raises(NoServer, match="Another process"):
         with servers(tmp_path / "s", os.environ, durable=False):
             pass
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_what_is_not_kept_leaves_nothing_outside_its_folder(closed: Path, *, durable: bool) -> None:
+    """What stands in for a folder that PostgreSQL's account cannot get into goes with the servers."""
+    with servers(closed, os.environ, durable=durable, start_redis=False) as running:
+        assert running.data.exists()
+    assert not outside(closed, running.data)
+
+
+def test_what_is_kept_is_there_for_the_next_servers(closed: Path) -> None:
+    """Whether or not another folder stands in, it is the same one each time, with what was in it."""
+    with servers(closed, os.environ, durable=False, keep=True, start_redis=False) as running:
+        (running.data / "kept").touch()
+    try:
+        with servers(closed, os.environ, durable=False, keep=True, start_redis=False) as again:
+            assert again.data == running.data
+            assert (again.data / "kept").exists()
+    finally:
+        if outside(closed, running.data):
+            shutil.rmtree(running.data)
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Path:
+    """A folder for servers below one of ours that is closed to all others."""
+    below = tmp_path / "closed"
+    below.mkdir(mode=0o700)
+    return below / "servers"
+
+
+def outside(folder: Path, data: Path) -> bool:
+    return data.exists() and not data.is_relative_to(folder.resolve())

@@ -40,7 +40,7 @@ def check(database_url: str, redis_url: str, *, status: int | None = None, **mor
 def other_redis(folder: Path, *options: str) -> Iterator[str]:
     socket, log = folder / "r.sock", folder / "redis.log"
     command: list[Path | str] = [embedded._find_redis(os.environ), *options, "--port", "0", "--unixsocket", socket]
-    with embedded._process([*command, "--save", "", "--dir", folder], log, None, embedded.signal.SIGTERM):
+    with embedded.child_process([*command, "--save", "", "--dir", folder], log):
         embedded._await(socket, b"PING\r\n", b"+", log)
         yield f"unix://{socket}"
 

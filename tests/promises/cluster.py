@@ -54,7 +54,7 @@ class Cluster:
         self.redis_path.unlink(missing_ok=True)
         command: list[Path | str] = [embedded._find_redis(os.environ), "--port", "0", "--unixsocket", self.redis_path]
         command += ["--save", "", "--appendonly", "no", "--dir", self.log_folder]
-        process = embedded._process(command, self.log_folder / "redis.log", None, signal.SIGTERM)
+        process = embedded.child_process(command, self.log_folder / "redis.log")
         self.redis = self._stack.enter_context(process)
 
     def start_redis(self) -> None:

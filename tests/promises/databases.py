@@ -106,7 +106,7 @@ class Database:
         """Start a server on what it has; from the main thread."""
         command: list[Path | str] = [self.binaries / "postgres", "-D", server.data, "-k", server.sockets]
         command += ["-c", "listen_addresses=", "-c", "max_connections=200", "-c", "fsync=off"]
-        process = embedded._process(command, server.log, embedded._account(), signal.SIGINT)
+        process = embedded.child_process(command, server.log, account=embedded._account(), stop=signal.SIGINT)
         self.stack.enter_context(process)
 
     def make_standby(self) -> Server:
@@ -163,7 +163,7 @@ def running_database(folder: Path) -> Iterator[Database]:
         address = reachable / "address"
         address.mkdir()
         primary = Server(next(stores.data.glob("pg[0-9]*")), sockets, folder / "postgres.log")
-        binaries = embedded._runnable(embedded._find_postgres(os.environ), embedded._account())
+        binaries = embedded._runnable(embedded.find_postgres(os.environ), embedded._account())
         database = Database(reachable, primary, address, binaries, stack)
         database.lead_to_primary()
         yield database

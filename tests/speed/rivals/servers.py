@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import tempfile
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import asyncpg
 
-from api import embedded
+from api.embedded import child_process, find_postgres, postgres_server
 from tests.support.processes import free_port
 
 START_S = 60.0
@@ -54,17 +53,8 @@ def new_folder() -> Iterator[Path]:
 def postgres(folder: Path) -> Iterator[Postgres]:
     """Run a PostgreSQL for the length of a context, set as the one of `api.embedded.servers(…, durable=True)`."""
     folder.mkdir()
-    account = embedded._account()
-    embedded._give(folder, account)
-    binaries = embedded._runnable(embedded._find_postgres(os.environ), account)
-    cluster = embedded._cluster(binaries, folder, account)
-    port, log = free_port(), folder / "postgres.log"
-    command: list[Path | str] = [
-        *(binaries / "postgres", "-D", cluster, "-k", folder, "-p", str(port)),
-        *("-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"),
-    ]
-    with embedded._process(command, log, account, signal.SIGINT) as process:
-        embedded._await(folder / f".s.PGSQL.{port}", embedded.HELLO, b"R", log)
+    port = free_port()
+    with postgres_server(folder, os.environ, port=port) as process:
         yield Postgres(folder, port, process.pid)
 
 
@@ -77,7 +67,7 @@ async def analyze(database_url: str) -> None:
 
 def postgres_version() -> str:
     """Give the version of the PostgreSQL that all systems get."""
-    program = embedded._find_postgres(os.environ) / "postgres"
+    program = find_postgres(os.environ) / "postgres"
     return subprocess.run([program, "-V"], capture_output=True, text=True, check=True).stdout.split()[2]
 
 
@@ -86,7 +76,7 @@ def running(command: Sequence[Path | str], log: Path, **environment: object) -> 
     """Run a server for the length of a context; it ends with the benchmark, however that ends."""
     # `env` becomes the command, so that the process is the server itself.
     settings = [f"{name}={value}" for name, value in environment.items()]
-    with embedded._process(["env", *settings, *command], log, None, signal.SIGTERM) as process:
+    with child_process(["env", *settings, *command], log) as process:
         yield process
 
 
