@@ -73,7 +73,7 @@ async def idle(service: Service, sockets: int) -> int:
 
 async def stuck(service: Service, others: int) -> int:
     async with public_client(service.url) as http:
-        app = await new_app(service, http)
+        app = await new_app(service, http, limits={"user_connections": others * 2})
         seen = await get_stuck(service, app, stuck=10, others=others)
     print(
         f"10 stuck: {seen.closed_slow:.0f} closed as slow, codes read {seen.codes}, events missed or doubled: {seen.missed}"
