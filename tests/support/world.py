@@ -106,7 +106,9 @@ async def new_app(
     """Make an app of a new tenant, with limits that tests do not meet unless they name others."""
     headers = {"Authorization": f"Bearer {service.operator_token}"}
     async with httpx2.AsyncClient(base_url=service.internal_url, headers=headers, timeout=30) as operator:
-        tenant = (await operator.post("/operator/tenants", json={"name": "T"})).json()
+        made = await operator.post("/operator/tenants", json={"name": "T"})
+        assert made.status_code == 201, made.text
+        tenant = made.json()
         wish: dict[str, object] = {"name": "A", "environment": environment}
         app = (await operator.post(f"/operator/tenants/{tenant['id']}/apps", json=wish)).json()
         # What tests do in a second, a user does in a day.
