@@ -20,9 +20,10 @@ import uvloop
 from api.embedded import servers
 from api.migrate import migrate
 from tests.speed import limits, workloads
+from tests.speed.loops import IN_FLIGHT, Figures
 from tests.speed.machine import Servers, cores, pinned
 from tests.speed.report import Goal, Report, Row
-from tests.speed.workloads import IN_FLIGHT, Bench, Figures
+from tests.speed.workloads import Bench
 from tests.support.processes import ROOT, Service, new_settings, running_service
 from tests.support.world import App, new_app
 

@@ -25,9 +25,10 @@ from tests.speed.growth.lasting import follow_all, open_lasting
 from tests.speed.growth.points import number
 from tests.speed.growth.stage import Stage, stage
 from tests.speed.lines import UPGRADE, Line
+from tests.speed.loops import PATIENCE_S, ROOMS
 from tests.speed.machine import resident_bytes
 from tests.speed.report import machine
-from tests.speed.workloads import PATIENCE_S, ROOMS, SETTLE_S, Bench, message
+from tests.speed.workloads import SETTLE_S, Bench, message
 
 PAGE = Path(__file__).parent / "MEMORY.md"
 GOAL_KIB = 10.0

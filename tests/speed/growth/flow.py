@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterable, Sequence
 
 from tests.speed.lines import Counter, Line
+from tests.speed.loops import IN_FLIGHT, PATIENCE_S, WARM_UP_S, Figures
 from tests.speed.machine import measured
-from tests.speed.workloads import CREATED, IN_FLIGHT, PATIENCE_S, WARM_UP_S, Bench, Figures, message
+from tests.speed.workloads import CREATED, Bench, message
 
 
 class Flow:

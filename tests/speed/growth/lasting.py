@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from tests.speed.lines import UPGRADE, Counter, Line, frame
-from tests.speed.workloads import PATIENCE_S
+from tests.speed.loops import PATIENCE_S
 
 PING = b"\x89\x04"
 """How the service's pings begin, in which four bytes follow. A length may read the same: a pong too many does no harm."""

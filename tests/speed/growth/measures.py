@@ -13,7 +13,8 @@ from tests.speed.growth.lasting import follow_all, open_lasting
 from tests.speed.growth.points import Point, Series
 from tests.speed.growth.stage import Stage
 from tests.speed.lines import Line
-from tests.speed.workloads import Bench, Figures
+from tests.speed.loops import Figures
+from tests.speed.workloads import Bench
 
 CONNECTIONS = 10
 """That follow all rooms between them, whose number is all that grows; each may have 1,000."""

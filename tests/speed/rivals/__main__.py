@@ -15,12 +15,12 @@ from pathlib import Path
 import uvloop
 
 from api.embedded import NoServer
+from tests.speed.loops import Figures
 from tests.speed.machine import cores, pinned
 from tests.speed.rivals import ejabberd, roomlog, socket_io
 from tests.speed.rivals.rival import System
 from tests.speed.rivals.servers import Missing, new_folder, postgres_version
 from tests.speed.rivals.table import CPU, KIB, LOAD, P50, P99, PER_S, Table
-from tests.speed.workloads import Figures
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 ALL = ("w5", "w1", "w2", "w3", "w4")

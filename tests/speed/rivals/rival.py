@@ -4,7 +4,8 @@ import re
 from typing import Protocol
 
 from tests.speed.lines import Line
-from tests.speed.workloads import TEXT, Figures
+from tests.speed.loops import Figures
+from tests.speed.workloads import TEXT
 
 LAST = 50
 """Messages that opening a room brings."""

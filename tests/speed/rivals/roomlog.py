@@ -15,8 +15,9 @@ import redis.asyncio
 from api.embedded import servers
 from api.migrate import migrate
 from tests.speed import limits, workloads
+from tests.speed.loops import Figures
 from tests.speed.machine import Servers, pinned
-from tests.speed.workloads import Bench, Figures
+from tests.speed.workloads import Bench
 from tests.support.processes import ROOT, new_settings, running_service
 from tests.support.world import new_app
 

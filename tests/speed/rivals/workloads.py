@@ -3,26 +3,15 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.speed.lines import Counter
+from tests.speed.loops import MEMBERS, ROOMS, Figures, closed, flood, one_in_flight, part, steady
 from tests.speed.machine import Servers, measured, resident_bytes
 from tests.speed.rivals.rival import LAST, Guest, Wire
 from tests.speed.rivals.servers import Postgres, analyze
-from tests.speed.workloads import (
-    IN_FLIGHT,
-    MEMBERS,
-    PACE_S,
-    PATIENCE_S,
-    PER_S,
-    ROOMS,
-    SENDERS,
-    SETTLE_S,
-    TEXT,
-    WARM_UP_S,
-    Figures,
-)
+from tests.speed.workloads import PACE_S, SENDERS, SETTLE_S, TEXT
 
 LARGE = "w4"
 FILL_S = 300.0
@@ -42,139 +31,36 @@ class Driven:
     async def w1(self) -> Figures:
         """50 senders in 50 rooms; a message counts when its sender is told that it is stored."""
         guests = [await self._sender(f"w1-{number}") for number in range(SENDERS)]
-        seconds: list[float] = []
-        is_over = False
-
-        def start(guest: Guest, room: str) -> None:
-            counter = Counter(self.wire.stored)
-            said_at = 0.0
-
-            def heard(data: bytes) -> None:
-                nonlocal said_at
-                if not counter.take(data):
-                    return
-                now = time.perf_counter()
-                seconds.append(now - said_at)
-                if not is_over:
-                    said_at = now
-                    guest.say(self.wire.message(room))
-
-            guest.heard = heard
-            said_at = time.perf_counter()
-            guest.say(self.wire.message(room))
-
-        for number, guest in enumerate(guests):
-            start(guest, f"w1-{number}")
-        await asyncio.sleep(WARM_UP_S)
-        seconds.clear()
-        with measured(self.servers) as span:
-            await asyncio.sleep(self.seconds)
-        found = list(seconds)
-        is_over = True
-        _part(guests)
-        return Figures(span, len(found), found)
+        stored = self.wire.stored
+        return await closed(
+            self.servers, self.seconds, guests, stored, lambda number: self.wire.message(f"w1-{number}")
+        )
 
     async def w2(self, subscribers: int) -> Figures:
         """One room, many subscribers, one sender with eight messages in flight; one is until its sender is shown it."""
         room = f"w2-{subscribers}"
         guests = await self._members(subscribers, lambda _: room)
-        delivered = 0
-
-        def count(guest: Guest) -> None:
-            counter = Counter(self.wire.delivered)
-
-            def heard(data: bytes) -> None:
-                nonlocal delivered
-                delivered += counter.take(data)
-
-            guest.heard = heard
-
-        for guest in guests:
-            count(guest)
         (sender,) = await self._members(1, lambda _: room)
-        own = Counter(self.wire.delivered)
-        is_over = False
-
-        def shown(data: bytes) -> None:
-            if not is_over and (more := own.take(data)):
-                sender.say(b"".join(self.wire.message(room) for _ in range(more)))
-
-        sender.heard = shown
-        sender.say(b"".join(self.wire.message(room) for _ in range(IN_FLIGHT)))
-        await asyncio.sleep(WARM_UP_S)
-        began_with = delivered
-        with measured(self.servers) as span:
-            await asyncio.sleep(self.seconds)
-        found = delivered - began_with
-        is_over = True
-        _part([*guests, sender])
-        return Figures(span, found)
+        mark = self.wire.delivered
+        return await flood(self.servers, self.seconds, guests, sender, mark, lambda: self.wire.message(room))
 
     async def w2_latency(self, subscribers: int) -> Figures:
         """The same with one message in flight: from its sending to each of its arrivals."""
         room = f"w2-{subscribers}"
         guests = await self._members(subscribers, lambda _: room)
         sender = await self._sender(room)
-        sender.heard = lambda _: None
-        seconds: list[float] = []
-        said_at, missing = 0.0, 0
-        everywhere = asyncio.Event()
-
-        def listen(guest: Guest) -> None:
-            counter = Counter(self.wire.delivered)
-
-            def heard(data: bytes) -> None:
-                nonlocal missing
-                if counter.take(data):
-                    seconds.append(time.perf_counter() - said_at)
-                    missing -= 1
-                    if missing == 0:
-                        everywhere.set()
-
-            guest.heard = heard
-
-        for guest in guests:
-            listen(guest)
-        with measured(self.servers) as span:
-            end = time.perf_counter() + self.seconds
-            while time.perf_counter() < end:
-                missing = subscribers
-                everywhere.clear()
-                said_at = time.perf_counter()
-                sender.say(self.wire.message(room))
-                async with asyncio.timeout(PATIENCE_S):
-                    await everywhere.wait()
-        _part([*guests, sender])
-        return Figures(span, len(seconds), seconds)
+        mark = self.wire.delivered
+        return await one_in_flight(self.servers, self.seconds, guests, sender, mark, lambda: self.wire.message(room))
 
     async def w3(self) -> Figures:
         """100 messages a second over 20 rooms of 10 members: from the moment that each was due to each of its arrivals."""
         names = [f"w3-{number}" for number in range(ROOMS)]
         guests = await self._members(ROOMS * MEMBERS, lambda number: names[number // MEMBERS])
-        due_at: dict[int, float] = {}
-        seconds: list[float] = []
 
-        def heard(data: bytes) -> None:
-            now = time.perf_counter()
-            numbers = map(int, self.wire.number.findall(data))
-            seconds.extend(now - due_at[number] for number in numbers if number in due_at)
+        def say(place: int, text: str) -> bytes:
+            return self.wire.message(names[place], text)
 
-        for guest in guests:
-            guest.heard = heard
-        total = int(self.seconds * PER_S)
-        with measured(self.servers) as span:
-            began = time.perf_counter()
-            for number in range(total):
-                due = began + number / PER_S
-                await asyncio.sleep(max(0.0, due - time.perf_counter()))
-                due_at[number] = due
-                place = number % ROOMS
-                guests[place * MEMBERS].say(self.wire.message(names[place], f"#{number}"))
-            async with asyncio.timeout(PATIENCE_S):
-                while len(seconds) < total * MEMBERS:
-                    await asyncio.sleep(0.01)
-        _part(guests)
-        return Figures(span, len(seconds), seconds)
+        return await steady(self.servers, self.seconds, guests, self.wire.number, say)
 
     async def w4_room(self, messages: int) -> None:
         """Say so many messages in a room, and stay there."""
@@ -225,7 +111,7 @@ class Driven:
                 seconds.append(time.perf_counter() - began)
                 await self.wire.leave(guest, LARGE)
                 await asyncio.sleep(PACE_S)
-        _part([guest])
+        part([guest])
         return Figures(span, len(seconds), seconds)
 
     async def w5(self, connections: int) -> float:
@@ -238,7 +124,7 @@ class Driven:
         guests = await self._members(connections, lambda _: random.choice(names))
         await asyncio.sleep(SETTLE_S)
         grown = resident_bytes(self.servers.service) - before
-        _part([*first, *guests])
+        part([*first, *guests])
         return grown / connections
 
     async def _sender(self, room: str) -> Guest:
@@ -256,14 +142,6 @@ class Driven:
             await self.wire.join(guest, room(number))
             guests.append(guest)
         return guests
-
-
-def _part(guests: Sequence[Guest]) -> None:
-    """Hang up, all of them having been there to the end."""
-    ended = sum(guest.ended.done() for guest in guests)
-    assert not ended, f"{ended} of the driver's connections were closed by the rival"
-    for guest in guests:
-        guest.close()
 
 
 def _check_history(data: bytes) -> None:
