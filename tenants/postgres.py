@@ -41,6 +41,17 @@ AWAY = (
     asyncpg.ReadOnlySQLTransactionError,
 )
 
+# Each statement of ours looks rows up by a key, or goes along one in its order, and so costs the same at any size of the tables.
+# Left to itself, PostgreSQL reads them whole with a plan that it made while they were small, or plans for the values at hand,
+# of which it has too few samples in a large table. The other half of this stands in migrations/sql/0010_1_spread.sql.
+BY_KEY = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+
 # What row-level security compares rows with; both end with the transaction, and then nothing is in scope.
 ENTER = "SELECT set_config('roomlog.apps', $1, true), set_config('roomlog.tenants', $2, true)"
 ENTER_SCOPE = text("SELECT set_config('roomlog.apps', :apps, true), set_config('roomlog.tenants', :tenants, true)")
@@ -270,4 +281,4 @@ def _session(role: Role, *, application: str, statement_timeout_ms: int, lock_ti
         "idle_in_transaction_session_timeout": "5000",
         # The update of one row by its key needs no just-in-time compiler, which costs tens of milliseconds.
         "jit": "off",
-    }
+    } | BY_KEY
