@@ -17,6 +17,7 @@ from api.durations import Durations
 from api.edge import health
 from api.edge.auth import provide_caller, provide_if_match, provide_key
 from api.edge.failures import Failures
+from api.edge.given import Given
 from api.edge.health import Readiness, Ready, Status
 from api.edge.origins import ASGIMessage, ASGIReceive, ASGISend, ASGIService, Origins
 from api.edge.problems import HANDLERS, REQUEST_ID_HEADER, new_request_id
@@ -25,8 +26,8 @@ from api.edge.requests import Requests
 from api.jobs.routes import ROUTES as JOBS
 from api.keys.routes import ROUTES as KEYS
 from api.limits.routes import ROUTES as LIMITS
+from api.members.actions import MemberDoors
 from api.members.routes import ROUTES as MEMBERS
-from api.members.routes import provide_member_doors
 from api.messages.routes import ROUTES as MESSAGES
 from api.operator.routes import ROUTES as OPERATOR
 from api.operator.routes import guard_operator
@@ -70,28 +71,31 @@ def build_service(wiring: Wiring) -> ASGIApp:
     async def connect(scope: Scope, receive: Receive, send: Send) -> None:
         await sockets(scope, receive, send)
 
+    given = Given(
+        failures,
+        wiring.authority,
+        wiring.tickets,
+        wiring.policies,
+        wiring.budgets,
+        wiring.postgres,
+        wiring.pepper,
+        wiring.settings.master_keys,
+        wiring.epochs,
+        wiring.lanes,
+        wiring.directory,
+        wiring.pages,
+        wiring.around.opener,
+        MemberDoors(wiring.postgres, wiring.lanes, wiring.pepper, wiring.budgets),
+        StreamShell(*shared, wiring.tickets),
+        PollShell(*shared),
+    )
     service = Litestar(
         [connect, *ROUTES],
         dependencies={
             "caller": Provide(provide_caller),
             "key": Provide(provide_key),
             "if_match": Provide(provide_if_match),
-            "member_doors": Provide(provide_member_doors),
-            "authority": _given(wiring.authority),
-            "policies": _given(wiring.policies),
-            "budgets": _given(wiring.budgets),
-            "failures": _given(failures),
-            "postgres": _given(wiring.postgres),
-            "lanes": _given(wiring.lanes),
-            "directory": _given(wiring.directory),
-            "pages": _given(wiring.pages),
-            "pepper": _given(wiring.pepper),
-            "master_keys": _given(wiring.settings.master_keys),
-            "epochs": _given(wiring.epochs),
-            "streams": _given(StreamShell(*shared, wiring.tickets)),
-            "tickets": _given(wiring.tickets),
-            "opener": _given(wiring.around.opener),
-            "polls": _given(PollShell(*shared)),
+            "given": _given(given),
         },
         exception_handlers=HANDLERS,
         openapi_config=None,

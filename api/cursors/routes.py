@@ -10,6 +10,7 @@ from api.author import author
 from api.cursors.schemas import ReadCursor
 from api.cursors.store import get_read_cursor, move_read_cursor
 from api.edge.body import read_body
+from api.edge.given import Given
 from api.edge.json import json_struct
 from api.edge.told import Told
 from api.errors import NotAMember, RoomNotFound, UserRequired
@@ -32,13 +33,13 @@ async def put_read_cursor(
     request: Request[Any, Any, Any],
     room_id: FromPath[str],
     caller: NamedDependency[Caller],
-    postgres: NamedDependency[Postgres],
+    given: NamedDependency[Given],
 ) -> Response[bytes]:
     """Say how far one has read; a cursor never moves back."""
     reader = author(caller)
     wish = await read_body(request, ReadCursor)
-    room = await get_room(postgres, caller, checked(room_id))
-    seq = await move_read_cursor(postgres, caller.scope, room.number, reader.number, wish.seq)
+    room = await get_room(given[Postgres], caller, checked(room_id))
+    seq = await move_read_cursor(given[Postgres], caller.scope, room.number, reader.number, wish.seq)
     return json_struct(ReadCursor(seq))
 
 
@@ -51,12 +52,12 @@ async def put_read_cursor(
 async def show_read_cursor(
     room_id: FromPath[str],
     caller: NamedDependency[Caller],
-    postgres: NamedDependency[Postgres],
+    given: NamedDependency[Given],
 ) -> Response[bytes]:
     """Give how far one has read; 0 before the first time."""
     reader = author(caller)
-    room = await get_room(postgres, caller, checked(room_id))
-    return json_struct(ReadCursor(await get_read_cursor(postgres, caller.scope, room.number, reader.number)))
+    room = await get_room(given[Postgres], caller, checked(room_id))
+    return json_struct(ReadCursor(await get_read_cursor(given[Postgres], caller.scope, room.number, reader.number)))
 
 
 ROUTES = [put_read_cursor, show_read_cursor]

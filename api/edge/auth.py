@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from api.conditions import IfMatch, read_if_match
 from api.edge.address import client_address
 from api.edge.failures import Failures
+from api.edge.given import Given
 from api.edge.limits import spend
 from api.edge.origins import check_origin
 from api.edge.unclear import refuse_unclear
@@ -51,32 +52,30 @@ async def refuse_browser_with_key(postgres: Postgres, caller: Caller, *, has_ori
 
 async def provide_caller(
     request: Request[Any, Any, Any],
-    failures: NamedDependency[Failures],
-    budgets: NamedDependency[Budgets],
-    postgres: NamedDependency[Postgres],
-    policies: NamedDependency[Policies],
+    given: NamedDependency[Given],
 ) -> Caller:
     """Authenticate a request, take it from its budgets, and see that the credential has the route's `grant`.
 
     A route that is `keys_only` takes an API key. An API key may name the user as whom it acts in the header `Roomlog-As`.
     """
     credential = credential_in(request.headers.get("authorization", ""))
-    caller = (await failures.authenticate(credential, client_address(request.scope))).caller
+    caller = (await given[Failures].authenticate(credential, client_address(request.scope))).caller
     opt = request.route_handler.opt
     room = request.path_params.get("room_id")
-    await spend(budgets, caller, opt.get("budget"), room, request.scope["state"])
+    await spend(given[Budgets], caller, opt.get("budget"), room, request.scope["state"])
     origin = request.headers.get("origin")
-    await refuse_browser_with_key(postgres, caller, has_origin=origin is not None)
-    await check_origin(policies, caller.scope.app, origin, request.scope["state"])
+    await refuse_browser_with_key(given[Postgres], caller, has_origin=origin is not None)
+    await check_origin(given[Policies], caller.scope.app, origin, request.scope["state"])
     refuse_unclear(request)
     permit(caller, opt["grant"], room)
     if opt.get("keys_only", False):
         require_server(caller)
-    return await acting_as(postgres, caller, request.headers.get(ACT_AS_HEADER))
+    return await acting_as(given[Postgres], caller, request.headers.get(ACT_AS_HEADER))
 
 
-async def provide_key(request: Request[Any, Any, Any]) -> str:
-    """Read the `Idempotency-Key`, or invent one: then a repetition is another request."""
+async def provide_key(request: Request[Any, Any, Any], caller: NamedDependency[Caller]) -> str:
+    """Read the `Idempotency-Key`, or invent one: then a repetition is another request. It is looked at once its caller is in."""
+    del caller
     key = request.headers.get(KEY_HEADER)
     if key is None:
         return secrets.token_urlsafe(16)
@@ -85,8 +84,9 @@ async def provide_key(request: Request[Any, Any, Any]) -> str:
     return str(key)
 
 
-async def provide_if_match(request: Request[Any, Any, Any]) -> IfMatch | None:
+async def provide_if_match(request: Request[Any, Any, Any], caller: NamedDependency[Caller]) -> IfMatch | None:
     """Read the header `If-Match`; raises `BadRequest` for what is no list of entity tags."""
+    del caller
     return read_if_match(request.headers.get("if-match"))
 
 

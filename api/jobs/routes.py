@@ -4,6 +4,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from api.edge.given import Given
 from api.edge.json import json_struct
 from api.edge.told import Told
 from api.jobs.schemas import JobView
@@ -23,7 +24,7 @@ from tenants.scope import Caller
     told=Told(gives={200: JobView}, refuses=(NotFound,)),
 )
 async def show_job(
-    job_id: FromPath[str], caller: NamedDependency[Caller], postgres: NamedDependency[Postgres]
+    job_id: FromPath[str], caller: NamedDependency[Caller], given: NamedDependency[Given]
 ) -> Response[bytes]:
     """Tell how far a job is."""
     digits = job_id.removeprefix(PREFIX)
@@ -35,7 +36,7 @@ async def show_job(
         raise NotFound from error
     if number >= 2**63:
         raise NotFound
-    return json_struct(JobView.of(await get_job(postgres, caller.scope, number)))
+    return json_struct(JobView.of(await get_job(given[Postgres], caller.scope, number)))
 
 
 ROUTES = [show_job]

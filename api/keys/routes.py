@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from api.edge.body import read_body
+from api.edge.given import Given
 from api.edge.json import json_struct, nothing
 from api.edge.told import Told
 from api.errors import BadRequest
@@ -38,9 +39,9 @@ JWKS_MAX_AGE_S = 300
 
 
 @get("/v1/keys", operation_id="listKeys", grant=Grant.APP_MANAGE, keys_only=True, told=Told(gives={200: KeyList}))
-async def show_keys(caller: NamedDependency[Caller], postgres: NamedDependency[Postgres]) -> Response[bytes]:
+async def show_keys(caller: NamedDependency[Caller], given: NamedDependency[Given]) -> Response[bytes]:
     """Give the app's API keys, without their secrets."""
-    keys = await list_keys(postgres, caller.scope.app)
+    keys = await list_keys(given[Postgres], caller.scope.app)
     return json_struct(KeyList([KeyView.of(key) for key in keys]))
 
 
@@ -54,8 +55,7 @@ async def show_keys(caller: NamedDependency[Caller], postgres: NamedDependency[P
 async def post_key(
     request: Request[Any, Any, Any],
     caller: NamedDependency[Caller],
-    postgres: NamedDependency[Postgres],
-    pepper: NamedDependency[Pepper],
+    given: NamedDependency[Given],
 ) -> Response[bytes]:
     """Make an API key; its text is shown in this answer and never again."""
     wish = await read_body(request, KeyRequest)
@@ -63,7 +63,7 @@ async def post_key(
     if wish.expires_at is not None and wish.expires_at <= now():
         raise BadRequest("A key expires in the future.", pointer="/expires_at")
     key, text = await create_key(
-        postgres, pepper, caller.scope.app, wish.label, grants=grants, expires_at=wish.expires_at
+        given[Postgres], given[Pepper], caller.scope.app, wish.label, grants=grants, expires_at=wish.expires_at
     )
     return json_struct(KeyView.of(key, text), status=201)
 
@@ -80,15 +80,14 @@ async def replace_secret(
     request: Request[Any, Any, Any],
     key_id: FromPath[str],
     caller: NamedDependency[Caller],
-    postgres: NamedDependency[Postgres],
-    pepper: NamedDependency[Pepper],
+    given: NamedDependency[Given],
 ) -> Response[bytes]:
     """Give an API key a new secret, shown in this answer and never again; the old one holds for a while longer."""
     wish = await read_body(request, KeyRotation)
     number = parse_key_id(caller.scope, key_id)
     if number is None:
         raise NotFound
-    key, text = await rotate_key(postgres, pepper, caller.scope.app, number, wish.overlap_s)
+    key, text = await rotate_key(given[Postgres], given[Pepper], caller.scope.app, number, wish.overlap_s)
     return json_struct(KeyView.of(key, text))
 
 
@@ -101,13 +100,13 @@ async def replace_secret(
     told=Told(gives={204: None}, refuses=(NotFound,)),
 )
 async def remove_key(
-    key_id: FromPath[str], caller: NamedDependency[Caller], postgres: NamedDependency[Postgres]
+    key_id: FromPath[str], caller: NamedDependency[Caller], given: NamedDependency[Given]
 ) -> Response[bytes]:
     """Revoke an API key: within a second it holds nowhere."""
     number = parse_key_id(caller.scope, key_id)
     if number is None:
         raise NotFound
-    await revoke_key(postgres, caller.scope.app, number)
+    await revoke_key(given[Postgres], caller.scope.app, number)
     return nothing()
 
 
@@ -118,9 +117,9 @@ async def remove_key(
     keys_only=True,
     told=Told(gives={200: SigningKeyList}),
 )
-async def show_signing_keys(caller: NamedDependency[Caller], postgres: NamedDependency[Postgres]) -> Response[bytes]:
+async def show_signing_keys(caller: NamedDependency[Caller], given: NamedDependency[Given]) -> Response[bytes]:
     """Give the app's signing keys, without their secrets."""
-    keys = await list_signing_keys(postgres, caller.scope)
+    keys = await list_signing_keys(given[Postgres], caller.scope)
     return json_struct(SigningKeyList([SigningKeyView.of(key) for key in keys]))
 
 
@@ -134,8 +133,7 @@ async def show_signing_keys(caller: NamedDependency[Caller], postgres: NamedDepe
 async def post_signing_key(
     request: Request[Any, Any, Any],
     caller: NamedDependency[Caller],
-    postgres: NamedDependency[Postgres],
-    master_keys: NamedDependency[MasterKeys],
+    given: NamedDependency[Given],
 ) -> Response[bytes]:
     """Make a signing key; it signs from now on, and older ones go on to verify.
 
@@ -145,7 +143,7 @@ async def post_signing_key(
     if wish.reveal and (wish.algorithm is not Algorithm.HS256 or wish.public_key is not None):
         raise BadRequest("Only the secret of an HS256 key can be revealed.", pointer="/reveal")
     new = NewKey(wish.algorithm, wish.public_key, wish.reveal)
-    key, secret = await create_signing_key(postgres, master_keys, caller.scope, new)
+    key, secret = await create_signing_key(given[Postgres], given[MasterKeys], caller.scope, new)
     return json_struct(SigningKeyView.of(key, secret), status=201)
 
 
@@ -158,10 +156,10 @@ async def post_signing_key(
     told=Told(gives={204: None}, refuses=(NotFound,)),
 )
 async def remove_signing_key(
-    key_id: FromPath[str], caller: NamedDependency[Caller], postgres: NamedDependency[Postgres]
+    key_id: FromPath[str], caller: NamedDependency[Caller], given: NamedDependency[Given]
 ) -> Response[bytes]:
     """Retire a signing key: within a second its tokens hold nowhere."""
-    await retire_signing_key(postgres, caller.scope, key_id)
+    await retire_signing_key(given[Postgres], caller.scope, key_id)
     return nothing()
 
 
@@ -173,9 +171,9 @@ async def remove_signing_key(
     status_code=202,
     told=Told(gives={202: JobView}),
 )
-async def remove_own_app(caller: NamedDependency[Caller], postgres: NamedDependency[Postgres]) -> Response[bytes]:
+async def remove_own_app(caller: NamedDependency[Caller], given: NamedDependency[Given]) -> Response[bytes]:
     """Delete the app that the key belongs to, with all that is in it: no credential of it holds from then on."""
-    return json_struct(JobView.of(await delete_app(postgres, caller.scope.app)), status=202)
+    return json_struct(JobView.of(await delete_app(given[Postgres], caller.scope.app)), status=202)
 
 
 @get(
@@ -183,12 +181,12 @@ async def remove_own_app(caller: NamedDependency[Caller], postgres: NamedDepende
     operation_id="getJwks",
     told=Told(gives={200: Jwks}, refuses=(NotFound,), media_type="application/jwk-set+json"),
 )
-async def show_public_keys(app_id: FromPath[str], postgres: NamedDependency[Postgres]) -> Response[bytes]:
+async def show_public_keys(app_id: FromPath[str], given: NamedDependency[Given]) -> Response[bytes]:
     """Give the public keys that an app's tokens can be verified with, to anybody, as a JWK set."""
     app = parse_app_name(app_id)
     if app is None:
         raise NotFound
-    keys = await public_keys(postgres, app)
+    keys = await public_keys(given[Postgres], app)
     headers = {"cache-control": f"public, max-age={JWKS_MAX_AGE_S}"}
     return Response(msgspec.json.encode({"keys": keys}), media_type="application/jwk-set+json", headers=headers)
 

@@ -7,11 +7,11 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
 from api.edge.body import MAX_BATCH_BYTES, read_body
+from api.edge.given import Given
 from api.edge.json import json_struct, nothing
 from api.edge.told import Told
 from api.errors import ROOM_WRITE, BadRequest, DirectRoomFixed, MethodNotAllowed, RoomNotFound, UserRequired
 from api.ids import MAX_NUMBER
-from api.log.lane import Lanes
 from api.members.actions import MemberDoors, add_members, join, leave, put_member, remove_member
 from api.members.schemas import MemberBatchRequest, MemberBatchView, MemberChange, MemberPage, MemberView, Role
 from api.members.store import Wanted, list_members
@@ -20,24 +20,12 @@ from api.names import prefix as checked_prefix
 from api.names import room_id as checked_room
 from api.names import user_id as checked_user
 from api.rooms.store import get_room
-from tenants.budgets import Budgets
 from tenants.errors import QuotaExceeded, UserNotFound
 from tenants.grants import Grant
-from tenants.hashing import Pepper
 from tenants.postgres import Postgres
 from tenants.scope import Caller
 
 MAX_LIMIT = 200
-
-
-async def provide_member_doors(
-    postgres: NamedDependency[Postgres],
-    lanes: NamedDependency[Lanes],
-    pepper: NamedDependency[Pepper],
-    budgets: NamedDependency[Budgets],
-) -> MemberDoors:
-    """Gather what changing members takes."""
-    return MemberDoors(postgres, lanes, pepper, budgets)
 
 
 @get(
@@ -49,7 +37,7 @@ async def provide_member_doors(
 async def show_members(
     room_id: FromPath[str],
     caller: NamedDependency[Caller],
-    postgres: NamedDependency[Postgres],
+    given: NamedDependency[Given],
     after: Annotated[int | None, QueryParameter(ge=0, le=MAX_NUMBER, description="The `next` of a page.")] = None,
     before: Annotated[int | None, QueryParameter(ge=0, le=MAX_NUMBER, description="The `previous` of a page.")] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="How many at most.")] = 100,
@@ -64,9 +52,9 @@ async def show_members(
     prefix = checked_prefix(prefix) if prefix else ""
     backwards = before is not None
     wanted = Wanted(role, prefix, (after or 0) if before is None else before, backwards=backwards)
-    room = await get_room(postgres, caller, checked_room(room_id))
+    room = await get_room(given[Postgres], caller, checked_room(room_id))
     # One more than asked for tells whether there are more.
-    members = await list_members(postgres, caller.scope, room.number, wanted, limit=limit + 1)
+    members = await list_members(given[Postgres], caller.scope, room.number, wanted, limit=limit + 1)
     is_more = len(members) > limit
     members = members[-limit:] if backwards else members[:limit]
     first, last = (members[0].joined_seq, members[-1].joined_seq) if members else (None, None)
@@ -94,14 +82,14 @@ async def post_members(
     user_id: FromPath[str],
     caller: NamedDependency[Caller],
     key: NamedDependency[str],
-    member_doors: NamedDependency[MemberDoors],
+    given: NamedDependency[Given],
 ) -> Response[bytes]:
     """Add up to 1,000 users to a room, in order; under the same key a repetition goes on where it was interrupted."""
     if user_id != "batch":
         raise MethodNotAllowed
     room = checked_room(room_id)
     batch = await read_body(request, MemberBatchRequest, MAX_BATCH_BYTES)
-    return json_struct(MemberBatchView(await add_members(member_doors, caller, room, batch, key)))
+    return json_struct(MemberBatchView(await add_members(given[MemberDoors], caller, room, batch, key)))
 
 
 @put(
@@ -120,12 +108,12 @@ async def add_member(
     user_id: FromPath[str],
     caller: NamedDependency[Caller],
     key: NamedDependency[str],
-    member_doors: NamedDependency[MemberDoors],
+    given: NamedDependency[Given],
 ) -> Response[bytes]:
     """Add a user to a room, or change a member's role."""
     room, user = checked_room(room_id), checked_user(user_id)
     change = await read_body(request, MemberChange)
-    return json_struct(await put_member(member_doors, caller, room, user, change, key))
+    return json_struct(await put_member(given[MemberDoors], caller, room, user, change, key))
 
 
 @delete(
@@ -140,11 +128,11 @@ async def take_out_member(
     user_id: FromPath[str],
     caller: NamedDependency[Caller],
     key: NamedDependency[str],
-    member_doors: NamedDependency[MemberDoors],
+    given: NamedDependency[Given],
 ) -> Response[bytes]:
     """Take a user out of a room."""
     room, user = checked_room(room_id), checked_user(user_id)
-    await remove_member(member_doors, caller, room, user, key)
+    await remove_member(given[MemberDoors], caller, room, user, key)
     return nothing()
 
 
@@ -159,10 +147,10 @@ async def join_room(
     room_id: FromPath[str],
     caller: NamedDependency[Caller],
     key: NamedDependency[str],
-    member_doors: NamedDependency[MemberDoors],
+    given: NamedDependency[Given],
 ) -> Response[bytes]:
     """Join a public room."""
-    return json_struct(await join(member_doors, caller, checked_room(room_id), key))
+    return json_struct(await join(given[MemberDoors], caller, checked_room(room_id), key))
 
 
 @post(
@@ -176,10 +164,10 @@ async def leave_room(
     room_id: FromPath[str],
     caller: NamedDependency[Caller],
     key: NamedDependency[str],
-    member_doors: NamedDependency[MemberDoors],
+    given: NamedDependency[Given],
 ) -> Response[bytes]:
     """Leave a room."""
-    await leave(member_doors, caller, checked_room(room_id), key)
+    await leave(given[MemberDoors], caller, checked_room(room_id), key)
     return nothing()
 
 

@@ -7,6 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
 from api.edge.body import read_body
+from api.edge.given import Given
 from api.edge.json import json_text, nothing
 from api.edge.told import Told
 from api.errors import ROOM_WRITE, BadRequest, MessageNotFound, RoomNotFound, SeqConflict, UserRequired
@@ -47,12 +48,11 @@ async def send_message(
     room_id: FromPath[str],
     caller: NamedDependency[Caller],
     key: NamedDependency[str],
-    directory: NamedDependency[Directory],
-    pepper: NamedDependency[Pepper],
+    given: NamedDependency[Given],
 ) -> Response[bytes]:
     """Send a message to a room."""
     message = await read_body(request, NewMessage)
-    sent = await send(directory, pepper, caller, checked(room_id), message, key)
+    sent = await send(given[Directory], given[Pepper], caller, checked(room_id), message, key)
     return _written(sent, status=201)
 
 
@@ -65,7 +65,7 @@ async def send_message(
 async def list_messages(
     room_id: FromPath[str],
     caller: NamedDependency[Caller],
-    pages: NamedDependency[Pages],
+    given: NamedDependency[Given],
     before: Before = None,
     after: After = None,
     around: Around = None,
@@ -81,7 +81,7 @@ async def list_messages(
         upto, back, forth = after, 0, limit
     elif around is not None:
         upto, back, forth = around, (limit + 1) // 2, limit // 2
-    page = await pages.page(caller, checked(room_id), upto=upto, back=back, forth=forth)
+    page = await given[Pages].page(caller, checked(room_id), upto=upto, back=back, forth=forth)
     return json_text(_page_json(page))
 
 
@@ -95,10 +95,10 @@ async def get_message(
     room_id: FromPath[str],
     message_id: FromPath[str],
     caller: NamedDependency[Caller],
-    pages: NamedDependency[Pages],
+    given: NamedDependency[Given],
 ) -> Response[bytes]:
     """Give one message as it stands now."""
-    message = await pages.one(caller, checked(room_id), read_message_id(message_id))
+    message = await given[Pages].one(caller, checked(room_id), read_message_id(message_id))
     return json_text(state_json(message.latest))
 
 
@@ -119,14 +119,12 @@ async def edit_message(
     message_id: FromPath[str],
     caller: NamedDependency[Caller],
     key: NamedDependency[str],
-    lanes: NamedDependency[Lanes],
-    pages: NamedDependency[Pages],
-    pepper: NamedDependency[Pepper],
+    given: NamedDependency[Given],
 ) -> Response[bytes]:
     """Replace what a message says."""
     change = await read_body(request, EditedMessage)
     room = checked(room_id)
-    edited = await editing.edit(lanes, pages, pepper, caller, room, message_id, change, key)
+    edited = await editing.edit(given[Lanes], given[Pages], given[Pepper], caller, room, message_id, change, key)
     return _written(edited)
 
 
@@ -143,12 +141,10 @@ async def delete_message(
     message_id: FromPath[str],
     caller: NamedDependency[Caller],
     key: NamedDependency[str],
-    lanes: NamedDependency[Lanes],
-    pages: NamedDependency[Pages],
-    pepper: NamedDependency[Pepper],
+    given: NamedDependency[Given],
 ) -> Response[bytes]:
     """Delete a message; its place stays, its words are blanked everywhere."""
-    await editing.delete(lanes, pages, pepper, caller, checked(room_id), message_id, key)
+    await editing.delete(given[Lanes], given[Pages], given[Pepper], caller, checked(room_id), message_id, key)
     return nothing()
 
 

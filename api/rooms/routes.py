@@ -10,6 +10,7 @@ from litestar.params import FromPath, QueryParameter
 from api.conditions import IfMatch
 from api.edge.auth import require_server
 from api.edge.body import read_body
+from api.edge.given import Given
 from api.edge.json import json_struct, nothing
 from api.edge.told import Told
 from api.errors import (
@@ -59,17 +60,14 @@ async def post_room(
     request: Request[Any, Any, Any],
     caller: NamedDependency[Caller],
     key: NamedDependency[str],
-    postgres: NamedDependency[Postgres],
-    epochs: NamedDependency[Epochs],
-    pepper: NamedDependency[Pepper],
-    budgets: NamedDependency[Budgets],
+    given: NamedDependency[Given],
 ) -> Response[bytes]:
     """Make a room, or give the one that has this id already, or is the 1:1 room of these two."""
     wish = await read_body(request, NewRoomRequest)
     if caller.rooms is not None and wish.id not in caller.rooms:
         raise MissingGrant("This token is for certain rooms only, and makes none but those.", pointer="/id")
-    await budgets.check_room(caller, len(wish.members))
-    found, is_new = await make_room(postgres, epochs, pepper, caller, wish, key)
+    await given[Budgets].check_room(caller, len(wish.members))
+    found, is_new = await make_room(given[Postgres], given[Epochs], given[Pepper], caller, wish, key)
     return json_struct(found.view, status=201 if is_new else 200, tag=found.tag)
 
 
@@ -81,7 +79,7 @@ async def post_room(
 )
 async def show_rooms(
     caller: NamedDependency[Caller],
-    postgres: NamedDependency[Postgres],
+    given: NamedDependency[Given],
     after: Annotated[str | None, QueryParameter(description="The `next` of the page before.")] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="How many at most.")] = 50,
     private: Annotated[bool | None, QueryParameter(description="Only private rooms, or only public ones.")] = None,
@@ -98,7 +96,7 @@ async def show_rooms(
     user = None if caller.user is None else caller.user.number
     if member is not None:
         require_server(caller)
-        user = (await find_user(postgres, caller.scope, checked_user(member))).number
+        user = (await find_user(given[Postgres], caller.scope, checked_user(member))).number
     wanted = Wanted(
         user=user,
         rooms=caller.rooms,
@@ -109,7 +107,7 @@ async def show_rooms(
     )
     if prefix is not None and "\0" in prefix:
         raise BadRequest("Strings may not contain NUL.")
-    rooms = await list_rooms(postgres, caller, wanted, limit=limit + 1)
+    rooms = await list_rooms(given[Postgres], caller, wanted, limit=limit + 1)
     following = None if len(rooms) <= limit else _write_place(rooms[limit - 1], by_name=prefix is not None)
     return json_struct(RoomPage([room.view for room in rooms[:limit]], following))
 
@@ -123,10 +121,10 @@ async def show_rooms(
 async def show_room(
     room_id: FromPath[str],
     caller: NamedDependency[Caller],
-    postgres: NamedDependency[Postgres],
+    given: NamedDependency[Given],
 ) -> Response[bytes]:
     """Give a room."""
-    found = await get_room(postgres, caller, checked(room_id))
+    found = await get_room(given[Postgres], caller, checked(room_id))
     return json_struct(found.view, tag=found.tag)
 
 
@@ -147,14 +145,12 @@ async def patch_room(
     caller: NamedDependency[Caller],
     key: NamedDependency[str],
     if_match: NamedDependency[IfMatch | None],
-    postgres: NamedDependency[Postgres],
-    lanes: NamedDependency[Lanes],
-    pepper: NamedDependency[Pepper],
+    given: NamedDependency[Given],
 ) -> Response[bytes]:
     """Change a room's name, privacy or data."""
     room = checked(room_id)
     change = await read_body(request, RoomChange)
-    found = await change_room(postgres, lanes, pepper, caller, room, change, key, if_match)
+    found = await change_room(given[Postgres], given[Lanes], given[Pepper], caller, room, change, key, if_match)
     return json_struct(found.view, tag=found.tag)
 
 
@@ -169,12 +165,10 @@ async def remove_room(
     room_id: FromPath[str],
     caller: NamedDependency[Caller],
     key: NamedDependency[str],
-    postgres: NamedDependency[Postgres],
-    lanes: NamedDependency[Lanes],
-    pepper: NamedDependency[Pepper],
+    given: NamedDependency[Given],
 ) -> Response[bytes]:
     """Delete a room with everything in it."""
-    await delete_room(postgres, lanes, pepper, caller, checked(room_id), key)
+    await delete_room(given[Postgres], given[Lanes], given[Pepper], caller, checked(room_id), key)
     return nothing()
 
 
@@ -189,12 +183,12 @@ async def put_retention(
     request: Request[Any, Any, Any],
     room_id: FromPath[str],
     caller: NamedDependency[Caller],
-    postgres: NamedDependency[Postgres],
+    given: NamedDependency[Given],
 ) -> Response[bytes]:
     """Say for how long a room keeps its events."""
     room = checked(room_id)
     wish = await read_body(request, RoomRetention)
-    await set_retention(postgres, caller, room, wish.retention_s)
+    await set_retention(given[Postgres], caller, room, wish.retention_s)
     return json_struct(wish)
 
 

@@ -9,6 +9,7 @@ from litestar.params import FromPath
 from litestar.types import ASGIApp
 
 from api.edge.auth import credential_in
+from api.edge.given import Given
 from api.edge.json import json_struct
 from api.edge.told import Told
 from api.errors import RoomNotFound, UserRequired
@@ -30,9 +31,9 @@ from tenants.tickets import IDLE_S, MAX_AGE_S, Origin, Tickets
     grant=Grant.MESSAGES_READ,
     told=Told(query=SubscribeQuery, gives={200: ServerFrame}, refuses=(RoomNotFound,), media_type="text/event-stream"),
 )
-async def subscribe_room(streams: NamedDependency[StreamShell]) -> ASGIApp:
+async def subscribe_room(given: NamedDependency[Given]) -> ASGIApp:
     """Follow a room by a stream of server-sent events."""
-    return streams
+    return given[StreamShell]
 
 
 @get(
@@ -41,9 +42,9 @@ async def subscribe_room(streams: NamedDependency[StreamShell]) -> ASGIApp:
     grant=Grant.MESSAGES_READ,
     told=Told(query=PollQuery, gives={200: PollAnswer}, refuses=(RoomNotFound,)),
 )
-async def poll_room(polls: NamedDependency[PollShell]) -> ASGIApp:
+async def poll_room(given: NamedDependency[Given]) -> ASGIApp:
     """Give what follows a cursor, at once or when it comes."""
-    return polls
+    return given[PollShell]
 
 
 @post(
@@ -56,21 +57,19 @@ async def post_ticket(
     request: Request[Any, Any, Any],
     room_id: FromPath[str],
     caller: NamedDependency[Caller],
-    authority: NamedDependency[Authority],
-    tickets: NamedDependency[Tickets],
-    opener: NamedDependency[RoomOpener],
+    given: NamedDependency[Given],
 ) -> Response[bytes]:
     """Make a ticket with which a user reads a room, for a browser's EventSource."""
     user = caller.user
     if user is None:
         raise UserRequired
     # Whoever makes it, a ticket is the user's: it reads what the user may read.
-    room = await opener.find(Caller(caller.scope, user=user), checked(room_id))
-    who = await authority.authenticate(credential_in(request.headers["authorization"]) or "")
+    room = await given[RoomOpener].find(Caller(caller.scope, user=user), checked(room_id))
+    who = await given[Authority].authenticate(credential_in(request.headers["authorization"]) or "")
     oldest = now().timestamp() + MAX_AGE_S
     ends_at = oldest if who.expires_at is None else min(oldest, who.expires_at)
     origin = Origin(caller.key, who.signing_key, who.token, who.issued_at)
-    ticket = await tickets.issue(caller.scope, user, (room, room_id), origin=origin, ends_at=ends_at)
+    ticket = await given[Tickets].issue(caller.scope, user, (room, room_id), origin=origin, ends_at=ends_at)
     url = f"/v1/rooms/{room_id}/subscribe?ticket={ticket}"
     return json_struct(TicketView(ticket, url, to_rfc3339(datetime.fromtimestamp(ends_at, UTC)), IDLE_S), status=201)
 

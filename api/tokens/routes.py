@@ -6,6 +6,7 @@ from litestar import Request, Response, post
 from litestar.di import NamedDependency
 
 from api.edge.body import read_body
+from api.edge.given import Given
 from api.edge.json import json_struct, nothing
 from api.edge.told import Told
 from api.errors import BadRequest
@@ -33,8 +34,7 @@ from tenants.tokens import MAX_TOKEN_BYTES, Reach, mint_token
 async def post_token(
     request: Request[Any, Any, Any],
     caller: NamedDependency[Caller],
-    postgres: NamedDependency[Postgres],
-    master_keys: NamedDependency[MasterKeys],
+    given: NamedDependency[Given],
 ) -> Response[bytes]:
     """Issue a token for a user, who is made if new."""
     wish = await read_body(request, TokenRequest)
@@ -43,7 +43,7 @@ async def post_token(
     if wish.rooms is not None:
         rooms = frozenset(checked_room(room, f"/rooms/{index}") for index, room in enumerate(wish.rooms))
     reach = Reach(None if wish.grants is None else frozenset(wish.grants), rooms)
-    token = await mint_token(postgres, master_keys, caller.scope, user, wish.ttl_s, reach)
+    token = await mint_token(given[Postgres], given[MasterKeys], caller.scope, user, wish.ttl_s, reach)
     if len(token.text) > MAX_TOKEN_BYTES:
         raise BadRequest(f"A token has at most {MAX_TOKEN_BYTES} bytes; name fewer rooms.", pointer="/rooms")
     return json_struct(TokenView(token.text, token.user, token.expires_at), status=201)
@@ -60,17 +60,17 @@ async def post_token(
 async def end_token(
     request: Request[Any, Any, Any],
     caller: NamedDependency[Caller],
-    postgres: NamedDependency[Postgres],
+    given: NamedDependency[Given],
 ) -> Response[bytes]:
     """Revoke one token, by itself or by its `jti`, or all that the app's users have: within a second they hold nowhere."""
     wish = await read_body(request, TokenRevocation)
     match wish:
         case TokenRevocation(token=str(token), jti=None, all=False):
-            await revoke_token(postgres, caller.scope, mark_of(caller.scope, token))
+            await revoke_token(given[Postgres], caller.scope, mark_of(caller.scope, token))
         case TokenRevocation(token=None, jti=str(jti), all=False):
-            await revoke_token(postgres, caller.scope, jti)
+            await revoke_token(given[Postgres], caller.scope, jti)
         case TokenRevocation(token=None, jti=None, all=True):
-            await revoke_all(postgres, caller.scope)
+            await revoke_all(given[Postgres], caller.scope)
         case _:
             raise BadRequest("Give one of token, jti and all.")
     return nothing()

@@ -10,6 +10,7 @@ from litestar.params import FromPath, QueryParameter
 from api.conditions import IfMatch
 from api.custom_data import changed_text
 from api.edge.body import MAX_BATCH_BYTES, read_body
+from api.edge.given import Given
 from api.edge.json import json_struct, nothing
 from api.edge.told import Told
 from api.errors import MethodNotAllowed, PreconditionFailed
@@ -43,7 +44,7 @@ async def put_user(
     user_id: FromPath[str],
     caller: NamedDependency[Caller],
     if_match: NamedDependency[IfMatch | None],
-    postgres: NamedDependency[Postgres],
+    given: NamedDependency[Given],
 ) -> Response[bytes]:
     """Make a user, or change one; users may change themselves."""
     user = checked(user_id)
@@ -51,7 +52,7 @@ async def put_user(
         raise Forbidden("A user may change itself only; others take an API key.")
     change = await read_body(request, UserChange)
     data = changed_text(change.data, "/data")
-    found = await upsert_user(postgres, caller.scope, user, name=change.name, data=data, if_match=if_match)
+    found = await upsert_user(given[Postgres], caller.scope, user, name=change.name, data=data, if_match=if_match)
     return json_struct(found.view, status=201 if found.is_new else 200, tag=found.tag)
 
 
@@ -68,14 +69,14 @@ async def put_users(
     request: Request[Any, Any, Any],
     user_id: FromPath[str],
     caller: NamedDependency[Caller],
-    postgres: NamedDependency[Postgres],
+    given: NamedDependency[Given],
 ) -> Response[bytes]:
     """Make or change up to 1,000 users, all or none."""
     if user_id != "batch":
         raise MethodNotAllowed
     batch = await read_body(request, UserBatchRequest, MAX_BATCH_BYTES)
     users = checked_batch(batch)
-    found = await upsert_users(postgres, caller.scope, users)
+    found = await upsert_users(given[Postgres], caller.scope, users)
     views = [BatchUserView(**msgspec.structs.asdict(user.view), is_new=user.is_new) for user in found]
     return json_struct(UserBatchView(views))
 
@@ -89,7 +90,7 @@ async def put_users(
 )
 async def show_users(
     caller: NamedDependency[Caller],
-    postgres: NamedDependency[Postgres],
+    given: NamedDependency[Given],
     prefix: Annotated[str, QueryParameter(max_length=MAX_ID_LENGTH, description="What ids begin with.")] = "",
     after: Annotated[str | None, QueryParameter(description="The `next` of the page before.")] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="How many at most.")] = 100,
@@ -98,7 +99,7 @@ async def show_users(
     if prefix:
         checked_prefix(prefix)
     place = "" if after is None else read_place(after)
-    users = await list_users(postgres, caller.scope, prefix=prefix, after=place, limit=limit + 1)
+    users = await list_users(given[Postgres], caller.scope, prefix=prefix, after=place, limit=limit + 1)
     following = write_place(users[limit - 1].id) if len(users) > limit else None
     return json_struct(UserPage(users[:limit], following))
 
@@ -112,10 +113,10 @@ async def show_users(
 async def show_user(
     user_id: FromPath[str],
     caller: NamedDependency[Caller],
-    postgres: NamedDependency[Postgres],
+    given: NamedDependency[Given],
 ) -> Response[bytes]:
     """Give a user."""
-    found = await get_user(postgres, caller.scope, checked(user_id))
+    found = await get_user(given[Postgres], caller.scope, checked(user_id))
     return json_struct(found.view, tag=found.tag)
 
 
@@ -130,13 +131,13 @@ async def show_user(
 async def remove_user(
     user_id: FromPath[str],
     caller: NamedDependency[Caller],
-    postgres: NamedDependency[Postgres],
+    given: NamedDependency[Given],
     messages: Annotated[
         Literal["keep", "redact"], QueryParameter(description="What becomes of the messages that it has sent.")
     ] = "keep",
 ) -> Response[bytes]:
     """Delete a user: its tokens end at once; a job takes it out of its rooms, and blanks its messages if wished."""
-    job = await delete_user(postgres, caller.scope, checked(user_id), redact=messages == "redact")
+    job = await delete_user(given[Postgres], caller.scope, checked(user_id), redact=messages == "redact")
     return json_struct(JobView.of(job), status=202)
 
 
@@ -151,10 +152,10 @@ async def remove_user(
 async def end_tokens(
     user_id: FromPath[str],
     caller: NamedDependency[Caller],
-    postgres: NamedDependency[Postgres],
+    given: NamedDependency[Given],
 ) -> Response[bytes]:
     """Revoke all tokens that a user has been issued so far: within a second they hold nowhere."""
-    await revoke_user(postgres, caller.scope, checked(user_id))
+    await revoke_user(given[Postgres], caller.scope, checked(user_id))
     return nothing()
 
 

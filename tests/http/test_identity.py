@@ -165,6 +165,13 @@ async def test_a_wrong_key_is_answered_like_an_unknown_one(world: World) -> None
     assert (await world.app.http.get(HERE)).headers["www-authenticate"].startswith("Bearer")
 
 
+async def test_nothing_of_a_request_is_looked_at_before_its_credential(world: World) -> None:
+    """However bad its headers and its body are, who is unknown is told so."""
+    bad = {"Authorization": "Bearer rl_test_x", "Idempotency-Key": "", "If-Match": "rubbish"}
+    answer = await world.app.http.patch(f"{HERE}/nothing", headers=bad, content=b"{")
+    assert answer.status_code == 401
+
+
 async def test_an_api_key_from_a_browser_is_refused(world: World) -> None:
     """A key that came with an Origin is on a page for all to read."""
     answer = await world.app.ask("GET", HERE, headers={"Origin": "https://shop.example"})

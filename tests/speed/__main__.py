@@ -147,8 +147,8 @@ class Run:
         self._add(workload, PER_S, found.per_s, limit=limit, load=found.span.driver_load)
         self._add_cpu(workload, found)
 
-    def _add_delay(self, workload: str, found: Figures) -> None:
-        self._add(workload, P50, found.percentile_ms(0.5), load=found.span.driver_load)
+    def _add_delay(self, workload: str, found: Figures, limit: float | None = None) -> None:
+        self._add(workload, P50, found.percentile_ms(0.5), limit=limit, load=found.span.driver_load)
         self._add(workload, P99, found.percentile_ms(0.99))
 
     def _add_cpu(self, workload: str, found: Figures) -> None:
@@ -192,12 +192,29 @@ class Run:
         )
         self._add_delay(f"{name}, one in flight", found)
 
+    async def _trips(self) -> dict[str, float]:
+        """Measure what one message or one opening waits for where nobody else is under way."""
+        await self._app.room("trips", ("ann",))
+        path = self._redis_url.removeprefix("unix://")
+        trips = await limits.best_trips(self._core, self._database_url, self._app.id, path, self._report.seconds)
+        told = {
+            "redis": "asking Redis",
+            "append": "one append",
+            "echo": "there and back by Redis",
+            "read": "one small read",
+        }
+        for name, what in told.items():
+            self._add("limit", f"{what}, p50 ms", trips[name])
+        return trips
+
     async def _w3(self) -> None:
+        trips = await self._trips()
         found = await self._median(lambda: workloads.w3_steady(self._bench), lambda each: each.percentile_ms(0.99))
-        self._add_delay("W3", found)
+        self._add_delay("W3", found, trips["redis"] + trips["append"] + trips["echo"])
         self._add_cpu("W3", found)
 
     async def _w4(self) -> None:
+        trips = await self._trips()
         names = [f"w4-{number}" for number in range(LARGE_ROOMS)]
         for name in names:
             await self._app.room(name, ("ann",))
@@ -211,7 +228,7 @@ class Run:
         self._add_delay("W4 cold, live", found)
         self._add_cpu("W4 cold, live", found)
         found = await self._median(lambda: workloads.w4_warm(self._bench, live), lambda each: each.percentile_ms(0.5))
-        self._add_delay("W4 warm, live", found)
+        self._add_delay("W4 warm, live", found, trips["redis"] + trips["read"])
         holder.close()
 
     async def _w5(self) -> None:

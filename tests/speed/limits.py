@@ -6,9 +6,10 @@ Each runs as a process of its own on the servers' core and prints what it did: `
 import asyncio
 import json
 import secrets
+import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
 import asyncpg
@@ -29,6 +30,8 @@ BATCH = 50
 BODY = json.dumps({"parts": [{"type": "text", "text": "x" * 100}]})[1:-1]
 FRAME_BYTES = 350
 """About what an event's frame has."""
+PUBLISH_TRIP = b"*3\r\n$7\r\nPUBLISH\r\n$5\r\ntrips\r\n$%d\r\n%s\r\n" % (FRAME_BYTES, b"x" * FRAME_BYTES)
+W3_PACE_S = 0.01
 FULL = 256 * 1024
 """What may wait in one socket before the writer lets it be."""
 PIPELINED = 16
@@ -157,6 +160,59 @@ async def publish(path: str, seconds: float) -> None:
     transport.close()
 
 
+class _Trip(asyncio.Protocol):
+    """One question to Redis at a time."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._heard = asyncio.Event()
+
+    def data_received(self, _: bytes) -> None:
+        self._heard.set()
+
+    async def ask(self, data: bytes) -> None:
+        self._heard.clear()
+        self._transport.write(data)
+        await self._heard.wait()
+
+
+async def trips(database_url: str, app_name: str, path: str, seconds: float) -> dict[str, float]:
+    """Do one after the other, and nothing beside, what a message or an opening waits for; gives the medians in milliseconds.
+
+    At W3's pace, as what has slept takes its time to wake.
+    """
+    app = parse_app_name(app_name)
+    loop = asyncio.get_running_loop()
+    connection = await asyncpg.connect(database_url)
+    epochs = Epochs()
+    await epochs.check(connection)
+    room = await connection.fetchval("SELECT room FROM rooms WHERE app_id = $1 LIMIT 1", app)
+    _, redis = await loop.create_unix_connection(_Trip, path)
+    _, reader = await loop.create_unix_connection(_Trip, path)
+    await reader.ask(b"*2\r\n$9\r\nSUBSCRIBE\r\n$5\r\ntrips\r\n")
+
+    async def append_one() -> None:
+        assert app is not None
+        await append(connection, epochs, [_item(app, room)], skip_held=False, timeout_s=5)
+
+    steps: dict[str, Callable[[], Awaitable[object]]] = {
+        "redis": lambda: redis.ask(b"*1\r\n$4\r\nPING\r\n"),
+        "append": append_one,
+        "echo": lambda: asyncio.gather(redis.ask(PUBLISH_TRIP), reader.ask(b"")),
+        "read": lambda: connection.fetchval("SELECT head_seq FROM rooms WHERE app_id = $1 AND room = $2", app, room),
+    }
+    took: dict[str, list[float]] = {name: [] for name in steps}
+    end = loop.time() + seconds
+    while loop.time() < end:
+        for name, step in steps.items():
+            await asyncio.sleep(W3_PACE_S)
+            began = time.perf_counter()
+            await step()
+            took[name].append(time.perf_counter() - began)
+    await connection.close()
+    return {name: 1000 * statistics.median(times) for name, times in took.items()}
+
+
 class Beside:
     """One of these as a process on the servers' core."""
 
@@ -209,6 +265,13 @@ async def best_redis(core: int, path: str, seconds: float) -> dict[str, float]:
     return await beside.result()
 
 
+async def best_trips(core: int, database_url: str, app_name: str, path: str, seconds: float) -> dict[str, float]:
+    """Measure what a message or an opening waits for, each alone, in milliseconds."""
+    beside = Beside(core, "trips", database_url, app_name, path, seconds)
+    await beside.start()
+    return await beside.result()
+
+
 def main() -> None:
     name, *arguments = sys.argv[1:]
     began, used = time.perf_counter(), time.process_time()
@@ -218,6 +281,10 @@ def main() -> None:
             run = store(arguments[0], arguments[1], float(arguments[2]))
         case "writes":
             run = writes(int(arguments[0]), int(arguments[1]), float(arguments[2]))
+        case "trips":
+            print("ready", flush=True)
+            print(json.dumps(uvloop.run(trips(arguments[0], arguments[1], arguments[2], float(arguments[3])))))
+            return
         case _:
             run = redis(arguments[0], float(arguments[1]))
     count = uvloop.run(run)

@@ -42,7 +42,7 @@ class Row:
         """Give the table's cells."""
         goal = "" if self.goal is None else f"{'≥' if self.goal.at_least else '≤'} {_number(self.goal.value)}"
         reached = "" if self.goal is None else ("yes" if self.goal.is_reached(self.value) else "no")
-        ratio = "" if self.limit is None else f"{self.value / self.limit:.2f}"
+        ratio = "" if self.limit is None else f"{min(self.value, self.limit) / max(self.value, self.limit):.2f}"
         driver = f"{self.driver_load:.2f}{' LIMITED' if self.is_the_driver_s else ''}" if self.driver_load else ""
         return [self.workload, self.what, _number(self.value), goal, reached, ratio, driver]
 
