@@ -27,16 +27,17 @@ from tenants.clock import to_rfc3339
 from tenants.ids import AppId
 from tenants.postgres import Postgres
 
-# Where a room stands, and how the asker stands to it: for many askers at once.
+# Where a room stands, and how the asker stands to it, for many askers at once; and how far those have read whom a snapshot lists.
 DOORS = """
 SELECT q.ord, r.room, r.private, r.head_seq, r.floor_seq,
        m.role, m.joined_seq, m.joined_at, m.visible_from, m.read_seq,
        (SELECT e.epoch FROM events e
          WHERE e.app_id = q.app AND e.room = r.room AND e.seq = q.cursor_seq) AS cursor_epoch,
        CASE WHEN q.cursor_seq IS NULL THEN
-         ARRAY(SELECT ROW (o.user_id, o.read_seq) FROM members o
-                WHERE o.app_id = q.app AND o.room = r.room AND o.read_seq > 0
-                ORDER BY o.joined_seq LIMIT 100) END AS reads
+         ARRAY(SELECT ROW (listed.user_id, listed.read_seq)
+                 FROM (SELECT * FROM members o WHERE o.app_id = q.app AND o.room = r.room
+                        ORDER BY o.joined_seq LIMIT $5) AS listed
+                WHERE listed.read_seq > 0) END AS reads
   FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[])
        WITH ORDINALITY AS q(app, room_id, user_number, cursor_seq, ord)
   JOIN rooms r ON r.app_id = q.app AND r.room_id = q.room_id AND r.deleted_at IS NULL
@@ -96,6 +97,7 @@ class Reader:
             [ask.room_id for ask in asks],
             [ask.user for ask in asks],
             [ask.cursor_seq for ask in asks],
+            MEMBERS_IN_SNAPSHOT,
         )
         doors: list[Door | None] = [None] * len(asks)
         for row in rows:

@@ -93,7 +93,8 @@ async def test_a_reading_statement_looks_at_what_it_gives(stage: Stage) -> None:
         "one message": (2, ONE, [app, "a", user, PLACE]),
         "since": (count * SOME, EVENTS, [apps, stage.rooms, places, SOME]),
         "heads": (count, HEADS, [apps, stage.rooms, places]),
-        "doors": (2 * count, DOORS, [apps, list(ROOMS), [user] * count, places]),
+        "doors": (2 * count, DOORS, [apps, list(ROOMS), [user] * count, places, SOME]),
+        "doors, without cursors": (count * SOME, DOORS, [apps, list(ROOMS), [user] * count, [None] * count, SOME]),
         "bytes": (count * SAMPLED_EVENTS, BYTES.text.replace(":app", "$1"), [app]),
     }
     found = {}

@@ -152,6 +152,20 @@ async def test_users_are_made_and_changed(world: World) -> None:
     assert (await world.other.ask("GET", "/v1/users/ann")).json()["code"] == "user_not_found"
 
 
+async def test_read_cursors_are_shown_of_the_members_that_are_listed(world: World) -> None:
+    """A snapshot lists the first 100 members and tells how far these have read, however many there are."""
+    app = world.app
+    await app.room("large", ("ann",))
+    names = [f"m{number}" for number in range(120)]
+    await app.ask("POST", "/v1/users/batch", {"users": [{"id": name} for name in names]})
+    await app.ask("POST", "/v1/rooms/large/members/batch", {"members": [{"user": name} for name in names]})
+    for name in (names[0], names[-1]):
+        assert (await app.ask("PUT", "/v1/rooms/large/read", {"seq": 1}, user=name)).json() == {"seq": 1}
+    async with app.socket("ann") as socket:
+        snapshot = (await socket.open("large"))["snapshot"]
+        assert (len(snapshot["members"]), snapshot["reads"]) == (100, {names[0]: 1})
+
+
 async def test_read_cursors_move_forward_only(world: World) -> None:
     """A read cursor never moves back nor beyond the head, and is shown to who opens the room."""
     app = world.app
