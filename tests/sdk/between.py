@@ -5,11 +5,14 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qs
 
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.http11 import Request, Response
 
 Frame = dict[str, Any]
 
@@ -23,7 +26,15 @@ class Between:
     """Gives what the client hears in place of a frame of the service's."""
     asked: list[Frame] = field(default_factory=list)
     """What clients have said."""
+    named: list[list[Frame]] = field(default_factory=list)
+    """What rooms each upgrade has named."""
     opened: int = 0
+    longest: int = 100_000
+    """The longest address that it takes; it answers another with 414."""
+    door: asyncio.Event = field(default_factory=asyncio.Event)
+    """Upgrades wait until it is set, as it is at first."""
+    came: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once an upgrade has come."""
     sockets: set[ServerConnection] = field(default_factory=set)
 
     async def close_all(self, code: int, reason: str) -> None:
@@ -41,8 +52,10 @@ async def between(socket_url: str) -> AsyncIterator[Between]:
         middle.opened += 1
         middle.sockets.add(client)
         headers = {"Authorization": client.request.headers["Authorization"]}
+        query = client.request.path.partition("?")[2]
+        middle.named.append(json.loads(parse_qs(query).get("rooms", ["[]"])[0]))
         try:
-            async with connect(socket_url, additional_headers=headers) as service:
+            async with connect(f"{socket_url}?{query}", additional_headers=headers) as service:
                 pumps = [asyncio.create_task(each) for each in (up(client, service), down(service, client))]
                 await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
                 for pump in pumps:
@@ -67,6 +80,12 @@ async def between(socket_url: str) -> AsyncIterator[Between]:
                     await client.send(json.dumps(frame))
         await client.close(service.close_code or 1011, service.close_reason or "")
 
-    async with serve(handle, "127.0.0.1", 0) as server:
+    async def at_the_door(client: ServerConnection, request: Request) -> Response | None:
+        middle.came.set()
+        await middle.door.wait()
+        return client.respond(HTTPStatus.REQUEST_URI_TOO_LONG, "") if len(request.path) > middle.longest else None
+
+    middle.door.set()
+    async with serve(handle, "127.0.0.1", 0, process_request=at_the_door) as server:
         middle.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         yield middle

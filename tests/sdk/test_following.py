@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from roomlog import ApiError, AsyncRoom, AsyncRoomlog, Roomlog
+from roomlog import ApiError, AsyncRoom, AsyncRoomlog, ClientClosed, Roomlog
 from roomlog.models import MessageCreated, TextPart
 from roomlog.testing import async_assert_converged
 from roomlog.unknown import Unknown
@@ -241,3 +241,61 @@ async def test_the_folded_state_is_what_the_server_shows(world: World, middle: B
             while not seen or seen[-1] < room.state.seq:
                 await asyncio.sleep(0.01)
         assert seen == list(range(seen[0], seen[-1] + 1))
+
+
+async def test_rooms_open_and_come_back_with_the_connection(world: World, middle: Between) -> None:
+    """The upgrade names them, from where they stand: there is no further round trip, and nothing is missed."""
+    async with following(world, middle) as room:
+        assert (middle.named, middle.asked) == ([[{"room": "r", "last": 50}]], [])
+        await world.app.say("r", "one", "ann")
+        assert await texts(room, 1) == ["one"]
+        cursor = room.cursor
+        await middle.close_all(1012, "restart")
+        await world.app.say("r", "two", "ann")
+        assert await texts(room, 1) == ["two"]
+        assert (middle.named[1:], middle.asked) == ([[{"room": "r", "cursor": cursor}]], [])
+
+
+async def test_more_rooms_than_an_address_holds_are_asked_for_by_frames(world: World, middle: Between) -> None:
+    """All open, some with the upgrade and the others right behind it."""
+    names = [f"{number:03}-" + "x" * 60 for number in range(60)]
+    for name in names:
+        await world.app.room(name, ("bob",))
+    async with AsyncRoomlog(token=await world.app.token("bob"), url=middle.url) as client, asyncio.timeout(WAIT_S):
+        rooms = [client.rooms.open(name) for name in names]
+        await asyncio.gather(*(room.__aenter__() for room in rooms))
+        asked = [wish["room"] for frame in middle.asked for wish in frame["rooms"]]
+        named = [wish["room"] for wish in middle.named[0]]
+        assert named
+        assert asked
+        assert sorted(named + asked) == names
+        await asyncio.gather(*(room.close() for room in rooms))
+
+
+async def test_where_no_long_address_is_taken_rooms_open_all_the_same(world: World, middle: Between) -> None:
+    """What something on the way refuses is not tried again: rooms are asked for by frames alone."""
+    middle.longest = 20
+    async with asyncio.timeout(WAIT_S), following(world, middle) as room:
+        await world.app.say("r", "one", "ann")
+        assert await texts(room, 1) == ["one"]
+        assert (middle.named, [frame["op"] for frame in middle.asked]) == ([[]], ["subscribe"])
+
+
+async def test_a_room_that_is_closed_while_the_connection_opens_is_left(world: World, middle: Between) -> None:
+    """The upgrade has named it: it is unsubscribed, and may be opened again at once."""
+    await world.app.room("q", ("bob",))
+    middle.door.clear()
+    async with AsyncRoomlog(token=await world.app.token("bob"), url=middle.url) as client, asyncio.timeout(WAIT_S):
+        closed, kept = client.rooms.open("r"), client.rooms.open("q")
+        opening = [asyncio.create_task(room.__aenter__()) for room in (closed, kept)]
+        await middle.came.wait()
+        await closed.close()
+        middle.door.set()
+        await opening[1]
+        assert isinstance((await asyncio.gather(opening[0], return_exceptions=True))[0], ClientClosed)
+        async with client.rooms.open("r") as again:
+            await world.app.say("r", "one", "ann")
+            assert await texts(again, 1) == ["one"]
+        assert {wish["room"] for wish in middle.named[0]} == {"r", "q"}
+        assert middle.asked[0] == {"op": "unsubscribe", "rooms": ["r"]}
+        await kept.close()

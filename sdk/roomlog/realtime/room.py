@@ -216,19 +216,28 @@ class AsyncRoom:
         return self._place is Place.WANTED
 
     @property
+    def is_wanted_anew(self) -> bool:
+        """Whether it is to be asked for on the next connection."""
+        return placed(self._place, PlaceEvent.LOST) is Place.WANTED
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing more comes."""
         return self._place is Place.ENDED
 
-    def is_asked_by(self, mark: object) -> bool:
-        """Tell whether a frame with this mark asked for it and is not answered yet."""
-        return self._place is Place.ASKED and mark is not None and mark == self._mark
+    @property
+    def wish(self) -> dict[str, Any]:
+        """What asks for it."""
+        return {"room": self.id, "last": self._last} if self._tail is None else {"room": self.id, "cursor": self._tail}
 
-    def ask(self, mark: str) -> dict[str, Any]:
-        """Give what asks for it; the answer carries `mark`."""
+    def is_asked_by(self, mark: object) -> bool:
+        """Tell whether a frame with this mark, or without one the upgrade, asked for it and is not answered yet."""
+        return self._place is Place.ASKED and mark == self._mark
+
+    def ask(self, mark: str | None) -> None:
+        """Note that it is asked for; the answer carries `mark`."""
         self._go(PlaceEvent.ASK)
         self._mark = mark
-        return {"room": self.id, "last": self._last} if self._tail is None else {"room": self.id, "cursor": self._tail}
 
     def take(self, frame: object) -> None:
         """Take in a frame that is about this room."""
