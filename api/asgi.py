@@ -23,12 +23,14 @@ from api.edge.origins import ASGIMessage, ASGIReceive, ASGISend, ASGIService, Or
 from api.edge.problems import HANDLERS, REQUEST_ID_HEADER, new_request_id
 from api.edge.proxies import Proxies
 from api.edge.requests import Requests
+from api.edge.straight import Straight
 from api.jobs.routes import ROUTES as JOBS
 from api.keys.routes import ROUTES as KEYS
 from api.limits.routes import ROUTES as LIMITS
 from api.members.actions import MemberDoors
 from api.members.routes import ROUTES as MEMBERS
 from api.messages.routes import ROUTES as MESSAGES
+from api.messages.routes import send_message
 from api.operator.routes import ROUTES as OPERATOR
 from api.operator.routes import guard_operator
 from api.rooms.routes import ROUTES as ROOMS
@@ -101,7 +103,8 @@ def build_service(wiring: Wiring) -> ASGIApp:
         openapi_config=None,
         logging_config=None,
     )
-    public = Requests(Origins(_Upgrades(sockets, cast("ASGIService", service))), wiring.requests)
+    straight = Straight(cast("ASGIService", service), send_message, given)
+    public = Requests(Origins(_Upgrades(sockets, straight)), wiring.requests)
     return cast("ASGIApp", Proxies(public, wiring.settings.trusted_proxies))
 
 
