@@ -36,8 +36,8 @@ class Straight:
         self._answer = cast("Handler", handler.fn)
         self._given = given
         (self._method,) = handler.http_methods
-        self._template = template
         self._start, self._end = template.split("{room_id:str}")
+        self._template = f"{self._start}{{room_id}}{self._end}"
 
     async def __call__(self, scope: ASGIMessage, receive: ASGIReceive, send: ASGISend) -> None:
         """Serve one request."""
