@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from api.ids import Epoch, Place, RoomNumber, Seq, write_cursor
-from tests.promises.checks import CHECKS, Evidence, Resources, check
+from tests.promises.checks import CHECKS, Evidence, Resources, c4_every_subscription_is_whole, check
 from tests.promises.history import Frame, Glance, History, Revocation, Run, Session, Window, Write, as_text, pack
 from tests.promises.model import RoomLog, redacted
 
@@ -268,6 +268,18 @@ def test_what_a_failover_lost_may_be_gone_and_its_readers_must_be_reset() -> Non
         evidence.history.windows.append(Window("lost-tail", 59.0, 62.0, halts=True, loses_since=59.5))
         run.end = end
         assert set(check(evidence).violations) == violations
+
+
+def test_what_was_erased_with_its_room_need_not_be_seen_and_what_stands_must() -> None:
+    """Whoever is told that the room is deleted may miss what is erased, but not an event that can still be read."""
+    for end, floor, found in (("deleted", 6, 0), ("deleted", 5, 1), (None, 6, 1), ("left", 6, 1)):
+        evidence = sound()
+        run = evidence.history.runs[0]
+        run.end, evidence.log[APP, NUMBER].floor = end, floor
+        for seen in (run.seqs, run.times, run.variants):
+            del seen[-2:]
+        assert run.last == 4
+        assert len(list(c4_every_subscription_is_whole(evidence))) == found
 
 
 def a_message_that_looked_deleted(evidence: Evidence) -> None:
