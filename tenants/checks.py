@@ -21,8 +21,8 @@ from tenants.channels import probe_channel
 TIMEOUT_S = 3.0
 MIN_POSTGRES = 15
 MIN_REDIS = 7
-CONNECTIONS_PER_PROCESS = 18
-"""The pools for reads (8), calls (2) and the control plane (4 and 2), a lane, and the audit."""
+CONNECTIONS_PER_PROCESS = 20
+"""The pools for reads (8), calls (2), the control plane (4 and 2) and people (2), a lane, and the audit."""
 SPARE_CONNECTIONS = 10
 """For people, backups and monitoring."""
 SKEW_WARNS_S = 1.0

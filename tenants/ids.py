@@ -1,9 +1,11 @@
-"""Identifiers of tenants, apps, keys and users, and how the numbers inside look outside."""
+"""Identifiers of tenants, people, apps, keys and users, and how the numbers inside look outside."""
 
 import secrets
 from typing import NewType
 
 TenantId = NewType("TenantId", int)
+PersonId = NewType("PersonId", int)
+"""Somebody who signs in to the dashboard; never one of an app's users."""
 AppId = NewType("AppId", int)
 KeyNumber = NewType("KeyNumber", int)
 UserNumber = NewType("UserNumber", int)
@@ -49,6 +51,11 @@ def new_tenant_id() -> TenantId:
     return TenantId(1 + secrets.randbelow(62**APP_WIDTH - 1))
 
 
+def new_person_id() -> PersonId:
+    """Draw a person's number at random."""
+    return PersonId(1 + secrets.randbelow(62**APP_WIDTH - 1))
+
+
 def app_name(app: AppId) -> str:
     """Spell an app's id as customers see it: `app_` and eight characters."""
     return "app_" + to_base62(app, APP_WIDTH)
@@ -57,6 +64,11 @@ def app_name(app: AppId) -> str:
 def tenant_name(tenant: TenantId) -> str:
     """Spell a tenant's id as operators see it: `ten_` and eight characters."""
     return "ten_" + to_base62(tenant, APP_WIDTH)
+
+
+def person_name(person: PersonId) -> str:
+    """Spell a person's id as members of a tenant see it: `per_` and eight characters."""
+    return "per_" + to_base62(person, APP_WIDTH)
 
 
 def parse_app_name(name: str) -> AppId | None:
@@ -69,6 +81,12 @@ def parse_tenant_name(name: str) -> TenantId | None:
     """Read what `tenant_name` wrote; None for anything else."""
     number = _parse(name, "ten_")
     return None if number is None else TenantId(number)
+
+
+def parse_person_name(name: str) -> PersonId | None:
+    """Read what `person_name` wrote; None for anything else."""
+    number = _parse(name, "per_")
+    return None if number is None else PersonId(number)
 
 
 def _parse(name: str, prefix: str) -> int | None:

@@ -27,6 +27,7 @@ POOL_SIZE = 8
 CALL_POOL_SIZE = 2
 CONTROL_POOL_SIZE = 4
 GROUND_POOL_SIZE = 2
+PEOPLE_POOL_SIZE = 2
 RETRY_AFTER_S = 1.0
 
 # What PostgreSQL and asyncpg raise when the server is gone, going, not there yet, or promoted away beneath us.
@@ -103,6 +104,7 @@ class Postgres:
             calls,
             _open_engine(url, Role.RLS, application="roomlog-control", size=CONTROL_POOL_SIZE),
             _open_engine(url, Role.GROUND, application="roomlog-ground", size=GROUND_POOL_SIZE),
+            _open_engine(url, Role.PEOPLE, application="roomlog-people", size=PEOPLE_POOL_SIZE),
         )
         try:
             yield cls(url, pools, fence_all=fence_all)
@@ -111,6 +113,7 @@ class Postgres:
             calls.terminate()
             await pools.control.dispose()
             await pools.ground.dispose()
+            await pools.people.dispose()
 
     async def fetch(
         self,
@@ -198,6 +201,19 @@ class Postgres:
                 yield connection
 
     @asynccontextmanager
+    async def people(self, tenants: Collection[TenantId] = ()) -> AsyncGenerator[AsyncConnection]:
+        """Open a transaction for people, their sessions and their mail tokens; no other door leads there.
+
+        It sees and writes memberships and audit entries of these tenants alone. Without any it sees all memberships, for
+        whoever signs in is known by the person, and writes none.
+        """
+        with away_is_unavailable():
+            async with self._pools.people.begin() as connection:
+                if tenants:
+                    await connection.execute(ENTER_SCOPE, {"apps": "", "tenants": _list(tenants)})
+                yield connection
+
+    @asynccontextmanager
     async def _inside(self, apps: Collection[AppId], tenants: Collection[TenantId]) -> AsyncGenerator[AsyncConnection]:
         with away_is_unavailable():
             async with self._pools.control.begin() as connection:
@@ -211,6 +227,7 @@ class _Pools:
     calls: "asyncpg.Pool[asyncpg.Record]"
     control: AsyncEngine
     ground: AsyncEngine
+    people: AsyncEngine
 
 
 def _list(numbers: Collection[int]) -> str:

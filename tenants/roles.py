@@ -27,6 +27,8 @@ class Role(StrEnum):
     """Reads and writes what is in the scope of its transaction, row by row."""
     GROUND = "roomlog_ground"
     """Finds tenants and apps before there is a scope."""
+    PEOPLE = "roomlog_people"
+    """Signs people in to the dashboard, and sees to who they are."""
 
 
 async def missing_roles(connection: "asyncpg.Connection[Any]", user: str | None = None) -> list[str]:

@@ -9,6 +9,10 @@ from api.embedded import Servers
 
 BELONG_TO_THE_DATABASE = {"commits", "epochs", "alembic_version"}
 """What each process must see of all apps at once (commits), which life of the database this is (epochs), and its schema."""
+BELONG_TO_PEOPLE = {"people", "sessions", "mail_tokens"}
+"""Who signs in to the dashboard is in no tenant's scope; one role alone comes there."""
+BY_PERSON = {("memberships", "memberships_of_person"), ("memberships", "memberships_person_id_fkey")}
+"""Who signs in is known by the person alone, and then by the memberships."""
 UNFENCED = {"alembic_version"}
 """Holds one revision number."""
 HELPERS = {"fence", "fence_gate", "fence_function"}
@@ -52,7 +56,11 @@ async def owner(stores: Servers) -> "AsyncIterator[asyncpg.Connection[asyncpg.Re
 
 async def test_every_key_begins_with_the_app(owner: "asyncpg.Connection[asyncpg.Record]") -> None:
     """Primary and unique keys, foreign keys and indexes of every table lead by app_id or tenant_id."""
-    rows = [row for row in await owner.fetch(FIRST_COLUMNS) if row["of"] not in BELONG_TO_THE_DATABASE]
+    rows = [
+        row
+        for row in await owner.fetch(FIRST_COLUMNS)
+        if row["of"] not in BELONG_TO_THE_DATABASE | BELONG_TO_PEOPLE and (row["of"], row["name"]) not in BY_PERSON
+    ]
     assert {row["of"] for row in rows} >= {"apps", "users", "rooms", "events", "members"}
     others = [(row["of"], row["name"], row["first"]) for row in rows if row["first"] not in {"app_id", "tenant_id"}]
     assert others == []
@@ -62,7 +70,9 @@ async def test_every_table_is_fenced(owner: "asyncpg.Connection[asyncpg.Record]"
     """Row-level security is on everywhere with a policy by scope, and binds the owner too where no hot path writes."""
     rows = {row["name"]: row for row in await owner.fetch(FENCES)}
     assert {name for name, row in rows.items() if not row["fenced"]} == UNFENCED
-    for name in rows.keys() - BELONG_TO_THE_DATABASE:
+    for name in BELONG_TO_PEOPLE:
+        assert rows[name]["policies"] == ["of_people"]
+    for name in rows.keys() - BELONG_TO_THE_DATABASE - BELONG_TO_PEOPLE:
         assert "in_scope" in rows[name]["policies"], f"{name}: call fence() in its migration"
     unforced = {name for name, row in rows.items() if row["fenced"] and not row["forced"]}
     assert unforced == {"rooms", "members", "events", "commits", "epochs", "jobs"}

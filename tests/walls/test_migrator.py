@@ -90,9 +90,9 @@ async def test_who_serves_may_change_nothing_of_the_schema(people: dict[str, str
 
 
 async def test_who_may_not_make_roles_is_told_what_an_administrator_must_run(people: dict[str, str]) -> None:
-    """The message is SQL: first to make the roles, then to grant them; once both have run the migration goes through."""
+    """The message is SQL: to make the roles, revision by revision, then to grant them; then the migration goes through."""
     async with connected(as_superuser(people["weak"])) as connection:
-        for what in ("CREATE ROLE", "GRANT roomlog_audit"):
+        for what in ("CREATE ROLE roomlog_lane", "CREATE ROLE roomlog_people", "GRANT roomlog_audit"):
             with pytest.raises(MigrateFailed, match=f"(?s)As an administrator of the database run:.*{what}") as failed:
                 await asyncio.to_thread(migrate, people["weak"], MIGRATIONS, "service")
             await connection.execute(str(failed.value).partition("run:\n")[2])

@@ -13,6 +13,7 @@ from tenants.roles import Role
 REFUSED = "42501"
 HOT = ("rooms", "members", "events")
 SECRET = ("api_keys", "signing_keys")
+OF_PEOPLE = ("people", "sessions", "mail_tokens", "memberships")
 A, B = 501, 502
 
 # Role, statement, and whether it is permitted.
@@ -29,7 +30,7 @@ TRIES = [
     *((role, f"SELECT FROM {table}", role is Role.RLS) for role in Role for table in SECRET),
     *((role, "SELECT FROM events", role in {Role.READER, Role.RLS}) for role in Role),
     *((role, "SELECT FROM users", role in {Role.READER, Role.RLS}) for role in Role),
-    *((role, "SELECT FROM tenants", role in {Role.GROUND, Role.RLS}) for role in Role),
+    *((role, "SELECT FROM tenants", role in {Role.GROUND, Role.RLS, Role.PEOPLE}) for role in Role),
     *((role, "SELECT FROM commits", role is Role.AUDIT) for role in Role),
     *((role, "SELECT FROM epochs", role in {Role.AUDIT, Role.LANE}) for role in Role),
     *((role, "SELECT trim_commits_v1('0')", role is Role.AUDIT) for role in Role),
@@ -39,6 +40,19 @@ TRIES = [
     *((role, "DELETE FROM tickets", role in {Role.RLS, Role.GROUND}) for role in Role),
     *((role, "UPDATE jobs SET claimed_until = now()", role in {Role.RLS, Role.GROUND}) for role in Role),
     *((role, "UPDATE jobs SET subject = 1", role is Role.RLS) for role in Role),
+    *((role, f"SELECT FROM {table}", role is Role.PEOPLE) for role in Role for table in OF_PEOPLE),
+    *((role, "UPDATE people SET name = name", role is Role.PEOPLE) for role in Role),
+    *((role, "DELETE FROM people", False) for role in Role),
+    *((role, "DELETE FROM sessions", role is Role.PEOPLE) for role in Role),
+    *((role, "UPDATE memberships SET role = 'owner'", role is Role.PEOPLE) for role in Role),
+    *((role, "UPDATE memberships SET tenant_id = 1", False) for role in Role),
+    *((role, "INSERT INTO memberships VALUES (1, 1, 'owner')", False) for role in Role),  # outside any scope
+    *((role, "SELECT FROM audit_entries", role in {Role.RLS, Role.PEOPLE}) for role in Role),
+    *((role, "INSERT INTO audit_entries VALUES (1, 1, now(), 1, '', '', '', '', '')", False) for role in Role),
+    *((role, "UPDATE audit_entries SET detail = detail", False) for role in Role),
+    *((role, "DELETE FROM audit_entries", False) for role in Role),
+    *((role, "TRUNCATE audit_entries", False) for role in Role),
+    *((role, "SELECT FROM audit_entries FOR UPDATE", False) for role in Role),
 ]
 Connection = asyncpg.Connection
 
@@ -128,3 +142,77 @@ async def test_a_read_that_forgot_its_app_sees_only_its_scope(
         rows = await postgres.fetch([A], forgetful, name)  # type: ignore[list-item]
         assert [tuple(row) for row in rows] == [(A, Role.RLS.value)]
         assert await postgres.fetch([], forgetful, name) == []
+
+
+async def test_people_are_seen_tenant_by_tenant(stores: Servers, owner: "Connection[asyncpg.Record]") -> None:
+    """Inside a tenant its memberships and entries alone are there, and can be made; outside, memberships are read only.
+
+    What is in no scope of theirs is not changed by any statement, however wrong.
+    """
+    a, b, person = (secrets.randbits(46) for _ in range(3))
+    await owner.execute("INSERT INTO tenants (tenant_id, name) VALUES ($1, ''), ($2, '')", a, b)
+    await owner.execute(
+        "INSERT INTO people (person_id, email, name, password_hash) VALUES ($1, $2, 'n', '')", person, f"{person}@b"
+    )
+    add = "INSERT INTO memberships (tenant_id, person_id, role) VALUES ($1, $2, 'viewer')"
+    note = """
+        INSERT INTO audit_entries (tenant_id, entry_id, at, person_email, action, target, address, detail)
+        VALUES ($1, 1, now(), '', 'x', '', '', '{}')
+    """
+    for tenant in (a, b):
+        await owner.execute(add, tenant, person)
+        await owner.execute(note, tenant)
+    memberships = "SELECT tenant_id FROM memberships WHERE person_id = $1"
+    entries = "SELECT tenant_id FROM audit_entries"
+    connection = await asyncpg.connect(stores.database_url, server_settings={"role": Role.PEOPLE.value})
+    try:
+        assert {row["tenant_id"] for row in await connection.fetch(memberships, person)} == {a, b}
+        assert await connection.fetch(entries) == []
+        assert await connection.execute("UPDATE memberships SET role = 'owner'") == "UPDATE 0"
+        assert await connection.execute("DELETE FROM memberships") == "DELETE 0"
+        async with connection.transaction():
+            await connection.execute("SELECT set_config('roomlog.tenants', $1, true)", str(a))
+            assert [row["tenant_id"] for row in await connection.fetch(memberships, person)] == [a]
+            assert [row["tenant_id"] for row in await connection.fetch(entries)] == [a]
+            assert await connection.execute("UPDATE memberships SET role = 'owner'") == "UPDATE 1"
+            assert await connection.execute("DELETE FROM memberships") == "DELETE 1"
+            await connection.execute(add, a, person)
+            for statement, values in ((add, (b, person)), (note, (b,))):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    async with connection.transaction():
+                        await connection.execute(statement, *values)
+        assert {row["tenant_id"] for row in await connection.fetch(memberships, person)} == {a, b}
+    finally:
+        await connection.close()
+    assert await owner.fetchval("SELECT role FROM memberships WHERE tenant_id = $1", b) == "viewer"
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_entries_of_the_audit_log_stay_as_they_are(
+    stores: Servers, owner: "Connection[asyncpg.Record]", role: Role
+) -> None:
+    """Inside the tenant, too, no role changes one, takes one away or writes over one; those that note add further ones."""
+    tenant = secrets.randbits(46)
+    await owner.execute("INSERT INTO tenants (tenant_id, name) VALUES ($1, '')", tenant)
+    add = f"""
+        INSERT INTO audit_entries (tenant_id, entry_id, at, person_email, action, target, address, detail)
+        VALUES ({tenant}, 1, now(), '', 'x', '', '', '{{}}')
+    """
+    connection = await asyncpg.connect(stores.database_url, server_settings={"role": role.value})
+    found: dict[str, str | None] = {}
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT set_config('roomlog.tenants', $1, true)", str(tenant))
+            for statement in (
+                "UPDATE audit_entries SET detail = ''",
+                "DELETE FROM audit_entries",
+                "TRUNCATE audit_entries",
+                add + "ON CONFLICT (tenant_id, entry_id) DO UPDATE SET detail = ''",
+                "ALTER TABLE audit_entries DISABLE ROW LEVEL SECURITY",
+                "DROP TABLE audit_entries",
+            ):
+                found[statement] = await refusal(connection, statement)
+            assert set(found.values()) == {REFUSED}, found
+            assert await refusal(connection, add) == (None if role in {Role.RLS, Role.PEOPLE} else REFUSED)
+    finally:
+        await connection.close()
