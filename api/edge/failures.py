@@ -1,7 +1,6 @@
 """Failures: how often an address may come with a credential that does not hold, or with none."""
 
 import asyncio
-import ipaddress
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -11,11 +10,10 @@ from tenants.channels import address_limit
 from tenants.errors import RateLimited, Unauthenticated
 from tenants.gcra import Rate
 from tenants.limits import Limit, Limits
+from tenants.sources import network_of
 
 NAME = "address_failures"
 MINUTE_S = 60
-IPV6_PREFIX = 64
-"""What one customer of a provider has, at the least."""
 MAX_BARRED = 50_000
 
 
@@ -69,16 +67,3 @@ class Failures:
             self._barred.popitem(last=False)
         self.refused += 1
         raise RateLimited(f"Exhausted: {NAME}.", retry_after_s=verdict.wait_s)
-
-
-def network_of(address: str) -> str:
-    """Give what is counted as one source: an IPv4 address, or the network of an IPv6 one."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return "unknown"
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((int(parsed), IPV6_PREFIX), strict=False).network_address)

@@ -4,8 +4,8 @@ import ipaddress
 
 import pytest
 
-from api.edge.failures import network_of
 from api.edge.proxies import origin_of
+from tenants.sources import network_of
 
 TRUSTED = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8")]
 
