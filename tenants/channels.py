@@ -41,3 +41,9 @@ def room_limit(app: AppId, room: str, name: str) -> str:
 def address_limit(address: str, name: str) -> str:
     """Name the bucket of one of a network address's limits."""
     return f"{PREFIX}:limit:{{@{address}}}:{name}"
+
+
+def account_limit(email: str, name: str) -> str:
+    """Name the bucket of what is tried of one account of the dashboard, whether or not there is one; by its address, digested."""
+    digest = hashlib.blake2b(email.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return f"{PREFIX}:limit:{{={digest}}}:{name}"

@@ -9,11 +9,12 @@ import binascii
 import re
 import secrets
 from dataclasses import dataclass
+from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from tenants.ids import AppId, TenantId
+from tenants.ids import AppId, PersonId, TenantId
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -37,9 +38,17 @@ class Sealed:
     """The master key's version."""
 
 
+class Bearer(Protocol):
+    """Whose a sealed secret is."""
+
+    def bound_to(self, version: str) -> bytes:
+        """Give the associated data that ties a ciphertext to its owner and to a version; no two owners have the same."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose secret it is."""
+    """An app, as the owner of one of its keys."""
 
     tenant: TenantId
     app: AppId
@@ -48,6 +57,17 @@ class Owner:
     def bound_to(self, version: str) -> bytes:
         """Give the associated data that ties a ciphertext to its owner and to a version."""
         return f"roomlog:{self.tenant:x}:{self.app:x}:{self.key_id}:{version}".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Possessor:
+    """A person, as the owner of the secret of a second factor."""
+
+    person: PersonId
+
+    def bound_to(self, version: str) -> bytes:
+        """Give the associated data that ties a ciphertext to the person and to a version."""
+        return f"roomlog:person:{self.person:x}:{version}".encode()
 
 
 class MasterKeys:
@@ -81,7 +101,7 @@ class MasterKeys:
                 raise ValueError(msg) from error
         return cls(keys)
 
-    def seal(self, secret: bytes, owner: Owner) -> Sealed:
+    def seal(self, secret: bytes, owner: Bearer) -> Sealed:
         """Seal a secret for its owner under the newest master key."""
         key = secrets.token_bytes(KEY_BYTES)
         return Sealed(
@@ -90,18 +110,18 @@ class MasterKeys:
             master=self.newest,
         )
 
-    def open(self, sealed: Sealed, owner: Owner) -> bytes:
+    def open(self, sealed: Sealed, owner: Bearer) -> bytes:
         """Give the secret; raises `CannotOpen`."""
         return _decrypt(AESGCM(self._unwrap(sealed, owner)), sealed.secret, owner.bound_to(str(FORMAT)))
 
-    def reseal(self, sealed: Sealed, owner: Owner) -> Sealed:
+    def reseal(self, sealed: Sealed, owner: Bearer) -> Sealed:
         """Put a sealed secret under the newest master key; raises `CannotOpen`."""
         return Sealed(sealed.secret, self._wrap(self._unwrap(sealed, owner), owner), self.newest)
 
-    def _wrap(self, key: bytes, owner: Owner) -> bytes:
+    def _wrap(self, key: bytes, owner: Bearer) -> bytes:
         return _encrypt(self._ciphers[self.newest], key, owner.bound_to(self.newest))
 
-    def _unwrap(self, sealed: Sealed, owner: Owner) -> bytes:
+    def _unwrap(self, sealed: Sealed, owner: Bearer) -> bytes:
         cipher = self._ciphers.get(sealed.master)
         if cipher is None:
             msg = f"no master key {sealed.master} in ROOMLOG_MASTER_KEYS"

@@ -14,6 +14,7 @@ from api.names import user_id
 from api.operator.schemas import AppView, TenantView
 from api.settings import Settings
 from api.tokens.schemas import TokenView
+from tenants import second_factors
 from tenants.accounts import create_tenant, list_tenants
 from tenants.apps import create_app, get_app, list_apps
 from tenants.errors import NotFound
@@ -157,6 +158,8 @@ async def _mint_token(options: argparse.Namespace, tools: Tools) -> Shown:
 async def _reseal(_: argparse.Namespace, tools: Tools) -> Shown:
     resealed = 0
     while batch := await reseal(tools.postgres, tools.master_keys):
+        resealed += batch
+    while batch := await second_factors.reseal(tools.postgres, tools.master_keys):
         resealed += batch
     return [Resealed(resealed, tools.master_keys.newest)]
 
