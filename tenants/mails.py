@@ -196,6 +196,10 @@ async def accept_invite(
             return None
     try:
         async with postgres.people([tenant]) as connection:
+            # What its author may give can have changed while the password was hashed.
+            still = (await connection.execute(FIND_INVITE, {"hash": token_hash(token)})).one_or_none()
+            if still is None or not _holds(still):
+                return None
             if (await connection.execute(USE, {"hash": token_hash(token)})).one_or_none() is None:
                 return None
             # Somebody may have signed up with this address since we looked; then the invite waits for that person.

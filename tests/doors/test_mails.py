@@ -265,6 +265,25 @@ async def test_an_invite_is_worth_what_its_author_may_still_give(people: People)
     assert await accept(people, tokens[1]) is None
 
 
+async def test_an_author_who_is_removed_while_an_invite_is_accepted_has_invited_nobody(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the author may give is asked for once more when the slow hash is done."""
+    owner = await people.owner()
+    admin = await people.joined(owner, ADMIN)
+    token = await mails.invite(people.postgres, admin, new_email(), ADMIN)
+    hash_of = people.passwords.hash
+
+    async def overtaken(text: str) -> str:
+        monkeypatch.undo()
+        await remove_member(people.postgres, owner, admin.person.id)
+        return await hash_of(text)
+
+    monkeypatch.setattr(people.passwords, "hash", overtaken)
+    assert await accept(people, token) is None
+    assert await members_of(people.postgres, owner.tenant) == [owner]
+
+
 async def test_members_and_what_is_no_address_are_not_invited(people: People) -> None:
     """The inviter is told so; a stranger to the tenant invites nobody there."""
     owner, other = await people.owner(), await people.owner()
