@@ -1,0 +1,182 @@
+"""An app's API keys and signing keys."""
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from api.dashboard.forms import Wrong
+from api.dashboard.permissions import Operation
+from api.dashboard.snippets import Snippet, curl_snippet
+from api.dashboard.visit import Visit
+from api.dashboard.wishes import EXPIRIES, OVERLAPS, expiry_of, grants_of, overlap_of
+from tenants.apps import App
+from tenants.errors import NotFound
+from tenants.grants import BY_DEFAULT, Grant
+from tenants.ids import app_name
+from tenants.keys import ApiKey, create_key, list_keys, parse_key_id, revoke_key, rotate_key
+from tenants.signing import (
+    Algorithm,
+    NewKey,
+    SigningKey,
+    create_signing_key,
+    list_signing_keys,
+    retire_signing_key,
+)
+
+
+@get("/apps/{app_id:str}/keys", operation=Operation.SEE_KEYS)
+async def show_keys(app_id: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
+    """Show an app's API keys, without their secrets."""
+    app = await visit.app(app_id)
+    keys = await list_keys(visit.parts.postgres, app.scope.app)
+    return visit.page("keys.html", app=_head(app), keys=keys)
+
+
+@get("/apps/{app_id:str}/keys/new", operation=Operation.CREATE_KEY)
+async def show_new_key(app_id: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
+    """Ask for what a key takes."""
+    return _new_key(visit, await visit.app(app_id))
+
+
+@post("/apps/{app_id:str}/keys", operation=Operation.CREATE_KEY)
+async def post_key(app_id: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
+    """Make an API key; its text is shown on this page and never again."""
+    app, parts = await visit.app(app_id), visit.parts
+    try:
+        label, grants, expires_at = visit.form.name("label"), grants_of(visit.form), expiry_of(visit.form)
+    except Wrong as wrong:
+        return _new_key(visit, app, wrong)
+    key, text = await create_key(
+        parts.postgres, parts.pepper, app.scope.app, label, grants=grants, expires_at=expires_at
+    )
+    await visit.note("key.made", key.id, app=app_id, label=label, grants=sorted(key.grants), expires=key.expires_at)
+    return _once(visit, app, key, text, status=201)
+
+
+@get("/apps/{app_id:str}/keys/{key_id:str}/rotate", operation=Operation.ROTATE_KEY)
+async def show_rotate(app_id: FromPath[str], key_id: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
+    """Ask when the old secret is to end."""
+    app = await visit.app(app_id)
+    return visit.page("key_rotate.html", app=_head(app), key=await _key(visit, app, key_id), overlaps=OVERLAPS)
+
+
+@post("/apps/{app_id:str}/keys/{key_id:str}/rotate", operation=Operation.ROTATE_KEY)
+async def post_rotate(app_id: FromPath[str], key_id: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
+    """Give a key a new secret, shown on this page and never again."""
+    app, parts = await visit.app(app_id), visit.parts
+    key = await _key(visit, app, key_id)
+    try:
+        overlap_s = overlap_of(visit.form)
+    except Wrong as wrong:
+        return visit.page("key_rotate.html", 400, app=_head(app), key=key, overlaps=OVERLAPS, wrong=wrong)
+    key, text = await rotate_key(parts.postgres, parts.pepper, app.scope.app, key.number, overlap_s)
+    await visit.note("key.rotated", key.id, app=app_id, label=key.label, overlap_s=overlap_s)
+    return _once(visit, app, key, text, status=200, ends=OVERLAPS[str(overlap_s)])
+
+
+@get("/apps/{app_id:str}/keys/{key_id:str}/revoke", operation=Operation.REVOKE_KEY)
+async def show_revoke(app_id: FromPath[str], key_id: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
+    """Ask whether that key is really to end."""
+    app = await visit.app(app_id)
+    return visit.page("key_revoke.html", app=_head(app), key=await _key(visit, app, key_id))
+
+
+@post("/apps/{app_id:str}/keys/{key_id:str}/revoke", operation=Operation.REVOKE_KEY)
+async def post_revoke(app_id: FromPath[str], key_id: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
+    """Revoke a key: within a second it holds nowhere."""
+    app = await visit.app(app_id)
+    key = await _key(visit, app, key_id)
+    await revoke_key(visit.parts.postgres, app.scope.app, key.number)
+    await visit.note("key.revoked", key.id, app=app_id, label=key.label)
+    return visit.go(f"/apps/{app_id}/keys", "key_revoked")
+
+
+@get("/apps/{app_id:str}/signing", operation=Operation.SEE_SIGNING_KEYS)
+async def show_signing(app_id: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
+    """Show an app's signing keys, without their secrets."""
+    app = await visit.app(app_id)
+    keys = await list_signing_keys(visit.parts.postgres, app.scope)
+    return visit.page("signing.html", app=_head(app), keys=keys, algorithms=list(Algorithm))
+
+
+@post("/apps/{app_id:str}/signing", operation=Operation.CREATE_SIGNING_KEY)
+async def post_signing(app_id: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
+    """Make a signing key, which signs from now on."""
+    app, parts = await visit.app(app_id), visit.parts
+    try:
+        algorithm = Algorithm(visit.form.text("algorithm"))
+    except ValueError:
+        wrong = Wrong("algorithm", "Choose an algorithm.")
+        keys = await list_signing_keys(parts.postgres, app.scope)
+        return visit.page("signing.html", 400, app=_head(app), keys=keys, algorithms=list(Algorithm), wrong=wrong)
+    key, _ = await create_signing_key(parts.postgres, parts.master_keys, app.scope, NewKey(algorithm))
+    await visit.note("signing_key.made", key.id, app=app_id, algorithm=algorithm.value)
+    return visit.go(f"/apps/{app_id}/signing", "signing_key_created")
+
+
+@get("/apps/{app_id:str}/signing/{key_id:str}/retire", operation=Operation.RETIRE_SIGNING_KEY)
+async def show_retire(app_id: FromPath[str], key_id: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
+    """Ask whether that signing key is really to end, with all tokens that it has signed."""
+    app = await visit.app(app_id)
+    return visit.page("signing_retire.html", app=_head(app), key=await _signing_key(visit, app, key_id))
+
+
+@post("/apps/{app_id:str}/signing/{key_id:str}/retire", operation=Operation.RETIRE_SIGNING_KEY)
+async def post_retire(app_id: FromPath[str], key_id: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
+    """Retire a signing key: within a second its tokens hold nowhere."""
+    app = await visit.app(app_id)
+    key = await _signing_key(visit, app, key_id)
+    await retire_signing_key(visit.parts.postgres, app.scope, key.id)
+    await visit.note("signing_key.retired", key.id, app=app_id)
+    return visit.go(f"/apps/{app_id}/signing", "signing_key_retired")
+
+
+ROUTES = [
+    show_keys,
+    show_new_key,
+    post_key,
+    show_rotate,
+    post_rotate,
+    show_revoke,
+    post_revoke,
+    show_signing,
+    post_signing,
+    show_retire,
+    post_retire,
+]
+
+
+def _head(app: App) -> dict[str, object]:
+    return {
+        "id": app_name(app.scope.app),
+        "name": app.name,
+        "environment": app.environment,
+        "is_suspended": app.is_suspended,
+    }
+
+
+def _new_key(visit: Visit, app: App, wrong: Wrong | None = None) -> Response[str]:
+    chosen = visit.form.chosen("grants") if wrong else sorted(BY_DEFAULT)
+    shown = {"grants": list(Grant), "chosen": chosen, "expiries": EXPIRIES}
+    return visit.page("key_new.html", 400 if wrong else 200, app=_head(app), wrong=wrong, **shown)
+
+
+def _once(visit: Visit, app: App, key: ApiKey, text: str, *, status: int, ends: str | None = None) -> Response[str]:
+    snippet: Snippet = curl_snippet(visit.parts.public_url, text)
+    return visit.page("key_shown.html", status, app=_head(app), key=key, text=text, snippet=snippet, ends=ends)
+
+
+async def _key(visit: Visit, app: App, key_id: str) -> ApiKey:
+    """Give a key of this app that has not been revoked; another app's is not found."""
+    number = parse_key_id(app.scope, key_id)
+    for key in await list_keys(visit.parts.postgres, app.scope.app):
+        if key.number == number and key.revoked_at is None:
+            return key
+    raise NotFound
+
+
+async def _signing_key(visit: Visit, app: App, key_id: str) -> SigningKey:
+    for key in await list_signing_keys(visit.parts.postgres, app.scope):
+        if key.id == key_id and key.state != "retired":
+            return key
+    raise NotFound

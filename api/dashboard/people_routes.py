@@ -1,0 +1,318 @@
+"""Signing up, in and out, one's own account, and the two ways in by mail."""
+
+from litestar import Response, get, post
+from litestar.background_tasks import BackgroundTask
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from api.dashboard.forms import Form, Wrong
+from api.dashboard.letters import known_letter, reset_letter, welcome_letter
+from api.dashboard.permissions import Operation
+from api.dashboard.visit import Visit, Visitor
+from tenants.audit_log import note
+from tenants.errors import NotFound
+from tenants.ids import parse_tenant_name, person_name, tenant_name
+from tenants.mails import accept_invite, ask_reset, find_invite, reset
+from tenants.passwords import BadPassword, check_password
+from tenants.people import (
+    Doing,
+    change_password,
+    find_person,
+    memberships_of,
+    note_refused_sign_in,
+    rename_person,
+    sign_up,
+)
+from tenants.sessions import begin, end, end_all, end_one, sessions_of, turn
+from tenants.sessions import of as session_of
+from tenants.throttle import Door, check
+
+NOT_OF_ACCOUNT = Wrong("password", "That is not the password of your account.")
+NOT_PRESENT = Wrong("password", "That is not your present password.")
+NOT_TOGETHER = Wrong("password", "That address and password do not belong together.")
+
+
+@get("/")
+async def show_start(visitor: NamedDependency[Visitor]) -> Response[str]:
+    """Send on to the apps."""
+    return visitor.go("/apps")
+
+
+@get("/sign-up")
+async def show_sign_up(visitor: NamedDependency[Visitor]) -> Response[str]:
+    """Ask for what an account takes."""
+    return visitor.page("sign_up.html")
+
+
+@post("/sign-up")
+async def post_sign_up(visitor: NamedDependency[Visitor]) -> Response[str]:
+    """Make an account with an organisation; the answer is the same for an address that has one."""
+    form, parts = visitor.form, visitor.parts
+    try:
+        email, name, organisation = form.email(), form.name("name"), form.name("organisation")
+        password = _new_password(form)
+    except Wrong as wrong:
+        return visitor.page("sign_up.html", 400, wrong=wrong)
+    await check(parts.limits, visitor.address, email, Door.SIGN_UP)
+    member = await sign_up(
+        parts.postgres,
+        parts.passwords,
+        email=email,
+        name=name,
+        password=password,
+        organisation=organisation,
+        address=visitor.address,
+    )
+    letter = known_letter if member is None else welcome_letter
+    parts.mailer.post(letter(parts.dashboard_url, email))
+    return visitor.go("/sign-in", "signed_up")
+
+
+@get("/sign-in")
+async def show_sign_in(visitor: NamedDependency[Visitor]) -> Response[str]:
+    """Ask for address and password, unless there is a session."""
+    text = visitor.session_text
+    if text is not None and await session_of(visitor.parts.postgres, text) is not None:
+        return visitor.go("/apps")
+    return visitor.page("sign_in.html")
+
+
+@post("/sign-in")
+async def post_sign_in(visitor: NamedDependency[Visitor]) -> Response[str]:
+    """Begin a session, always a new one; an unknown address and a wrong password have one answer."""
+    form, parts = visitor.form, visitor.parts
+    try:
+        email = form.email()
+    except Wrong as wrong:
+        return visitor.page("sign_in.html", 400, wrong=wrong)
+    await check(parts.limits, visitor.address, email)
+    members = await find_person(parts.postgres, parts.passwords, email, form.typed("password"))
+    if members:
+        return await _begin(visitor, members[0])
+    answer = visitor.page("sign_in.html", 400, wrong=NOT_TOGETHER)
+    # Once the answer is out: it takes longer for an address that there is.
+    answer.background = BackgroundTask(note_refused_sign_in, parts.postgres, email, visitor.address)
+    return answer
+
+
+@post("/sign-out", operation=Operation.OWN_ACCOUNT)
+async def post_sign_out(visit: NamedDependency[Visit]) -> Response[str]:
+    """End this session."""
+    await end(visit.parts.postgres, visit.text)
+    await visit.note("session.ended", _self(visit))
+    return visit.leave("/sign-in", "signed_out")
+
+
+@post("/sign-out-everywhere", operation=Operation.OWN_ACCOUNT)
+async def post_sign_out_everywhere(visit: NamedDependency[Visit]) -> Response[str]:
+    """End all sessions of this person."""
+    await end_all(visit.parts.postgres, visit.session.person.id)
+    await visit.note("sessions.ended", _self(visit))
+    return visit.leave("/sign-in", "signed_out_everywhere")
+
+
+@get("/account", operation=Operation.OWN_ACCOUNT)
+async def show_account(visit: NamedDependency[Visit]) -> Response[str]:
+    """Show a person's own account."""
+    return await _account(visit)
+
+
+@post("/account/name", operation=Operation.OWN_ACCOUNT)
+async def post_name(visit: NamedDependency[Visit]) -> Response[str]:
+    """Change one's name."""
+    try:
+        name = visit.form.name("name")
+    except Wrong as wrong:
+        return await _account(visit, wrong)
+    await rename_person(visit.parts.postgres, visit.session.person.id, name)
+    await visit.note("person.renamed", _self(visit), before=visit.session.person.name, after=name)
+    return visit.go("/account", "name_changed")
+
+
+@post("/account/password", operation=Operation.OWN_ACCOUNT)
+async def post_password(visit: NamedDependency[Visit]) -> Response[str]:
+    """Change one's password: all other sessions end, and this one gets another name."""
+    form, parts, person = visit.form, visit.parts, visit.session.person
+    try:
+        new = _new_password(form, "new_password")
+    except Wrong as wrong:
+        return await _account(visit, wrong)
+    await check(parts.limits, visit.address, person.email, Door.CODE)
+    is_changed = await change_password(
+        parts.postgres,
+        parts.passwords,
+        person.id,
+        form.typed("password"),
+        new,
+        but=visit.text,
+        address=visit.address,
+    )
+    if not is_changed:
+        return await _account(visit, NOT_PRESENT)
+    text = await turn(parts.postgres, visit.text)
+    return visit.go("/sign-in") if text is None else visit.enter(text, "/account", "password_changed")
+
+
+@post("/account/organisation", operation=Operation.OWN_ACCOUNT)
+async def post_organisation(visit: NamedDependency[Visit]) -> Response[str]:
+    """Go on in another organisation of one's own, in a session of its own."""
+    wanted = parse_tenant_name(visit.form.text("organisation"))
+    for member in await memberships_of(visit.parts.postgres, visit.session.person):
+        if member.tenant == wanted:
+            return await _begin(visit, member)
+    raise NotFound
+
+
+@post("/account/sessions/{session_id:str}/end", operation=Operation.OWN_ACCOUNT)
+async def post_session_end(session_id: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
+    """End one of one's own sessions."""
+    if not await end_one(visit.parts.postgres, visit.session.person.id, session_id):
+        raise NotFound
+    await visit.note("session.ended", _self(visit), session=session_id)
+    return visit.go("/account", "session_ended")
+
+
+@get("/forgotten")
+async def show_forgotten(visitor: NamedDependency[Visitor]) -> Response[str]:
+    """Ask for the address to write to."""
+    return visitor.page("forgotten.html")
+
+
+@post("/forgotten")
+async def post_forgotten(visitor: NamedDependency[Visitor]) -> Response[str]:
+    """Send a link to whoever has an account; the answer is the same for everybody."""
+    parts = visitor.parts
+    try:
+        email = visitor.form.email()
+    except Wrong as wrong:
+        return visitor.page("forgotten.html", 400, wrong=wrong)
+    await check(parts.limits, visitor.address, email, Door.RESET)
+    token = await ask_reset(parts.postgres, email)
+    if token is not None:
+        parts.mailer.post(reset_letter(parts.dashboard_url, email, token))
+    return visitor.go("/forgotten", "reset_asked")
+
+
+@get("/reset/{token:str}")
+async def show_reset(token: FromPath[str], visitor: NamedDependency[Visitor]) -> Response[str]:
+    """Ask for a new password; whether the link still holds is told once there is one."""
+    del token
+    return visitor.page("reset.html")
+
+
+@post("/reset/{token:str}")
+async def post_reset(token: FromPath[str], visitor: NamedDependency[Visitor]) -> Response[str]:
+    """Set a new password by a mail's link, which holds once; all sessions of the person end."""
+    parts = visitor.parts
+    try:
+        password = _new_password(visitor.form)
+    except Wrong as wrong:
+        return visitor.page("reset.html", 400, wrong=wrong)
+    await check(parts.limits, visitor.address, None, Door.RESET)
+    if not await reset(parts.postgres, parts.passwords, token, password, address=visitor.address):
+        return visitor.page("stale_link.html", 404)
+    return visitor.leave("/sign-in", "password_reset")
+
+
+@get("/invitation/{token:str}")
+async def show_invitation(token: FromPath[str], visitor: NamedDependency[Visitor]) -> Response[str]:
+    """Ask somebody who is invited for name and password, or for the password of the account that there is."""
+    return await _invitation(visitor, token)
+
+
+@post("/invitation/{token:str}")
+async def post_invitation(token: FromPath[str], visitor: NamedDependency[Visitor]) -> Response[str]:
+    """Join the team that a mail's link is for, and begin a session there."""
+    parts, form = visitor.parts, visitor.form
+    await check(parts.limits, visitor.address, None, Door.INVITE)
+    found = await find_invite(parts.postgres, token)
+    if found is None:
+        return visitor.page("stale_link.html", 404)
+    try:
+        name = "" if found.has_account else form.name("name")
+        password = form.typed("password") if found.has_account else _new_password(form)
+    except Wrong as wrong:
+        return await _invitation(visitor, token, wrong)
+    member = await accept_invite(parts.postgres, parts.passwords, token, name, password, address=visitor.address)
+    if member is None:
+        return await _invitation(visitor, token, NOT_OF_ACCOUNT)
+    return await _begin(visitor, member, "joined")
+
+
+@get("/enter/{token:str}")
+async def show_entrance(token: FromPath[str], visitor: NamedDependency[Visitor]) -> Response[str]:
+    """Exchange a session that `dev` has begun for one of the browser's own; the link holds once."""
+    parts = visitor.parts
+    session = await session_of(parts.postgres, token)
+    if session is None:
+        return visitor.page("stale_link.html", 404)
+    await end(parts.postgres, token)
+    return await _begin(visitor, session)
+
+
+ROUTES = [
+    show_start,
+    show_sign_up,
+    post_sign_up,
+    show_sign_in,
+    post_sign_in,
+    post_sign_out,
+    post_sign_out_everywhere,
+    show_account,
+    post_name,
+    post_password,
+    post_organisation,
+    post_session_end,
+    show_forgotten,
+    post_forgotten,
+    show_reset,
+    post_reset,
+    show_invitation,
+    post_invitation,
+]
+ENTRANCE = show_entrance
+
+
+async def _account(visit: Visit, wrong: Wrong | None = None) -> Response[str]:
+    person, postgres = visit.session.person, visit.parts.postgres
+    sessions = await sessions_of(postgres, person.id, this=visit.text)
+    # The name of a tenant is known from the sessions there alone; of others only the id is shown.
+    names = {one.tenant: one.tenant_name for one in sessions}
+    organisations = [
+        {"id": tenant_name(member.tenant), "name": names.get(member.tenant, tenant_name(member.tenant))}
+        for member in await memberships_of(postgres, person)
+        if member.tenant != visit.session.tenant
+    ]
+    shown = {"sessions": sessions, "organisations": organisations}
+    return visit.page("account.html", 400 if wrong else 200, wrong=wrong, **shown)
+
+
+async def _invitation(visitor: Visitor, token: str, wrong: Wrong | None = None) -> Response[str]:
+    found = await find_invite(visitor.parts.postgres, token)
+    if found is None:
+        return visitor.page("stale_link.html", 404)
+    return visitor.page("invitation.html", 400 if wrong else 200, found=found, wrong=wrong)
+
+
+async def _begin(visitor: Visitor, doing: Doing, done: str | None = None) -> Response[str]:
+    """Begin a session; the one that the browser came with ends, whosever it was."""
+    postgres, address = visitor.parts.postgres, visitor.address
+    before = visitor.session_text
+    if before is not None:
+        await end(postgres, before)
+    text = await begin(postgres, doing, address=address, agent=visitor.agent)
+    await note(postgres, doing.tenant, doing.person, "session.begun", person_name(doing.person.id), address)
+    return visitor.enter(text, "/apps", done)
+
+
+def _self(visit: Visit) -> str:
+    return person_name(visit.session.person.id)
+
+
+def _new_password(form: Form, field: str = "password") -> str:
+    password = form.typed(field)
+    try:
+        check_password(password)
+    except BadPassword as error:
+        raise Wrong(field, str(error)) from error
+    return password

@@ -1,0 +1,76 @@
+"""Pages out: templates with what is shown in them, all of it as text."""
+
+import hashlib
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from tenants.clock import to_rfc3339
+from tenants.grants import Grant
+
+HERE = Path(__file__).parent
+PAGES = HERE / "pages"
+STATIC = HERE / "static"
+TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+
+def read_static() -> dict[str, bytes]:
+    """Give our own static files by their names."""
+    return {path.name: path.read_bytes() for path in sorted(STATIC.iterdir()) if path.suffix in TYPES}
+
+
+def version_of(files: dict[str, bytes]) -> str:
+    """Name what the files hold, so that browsers may keep them for as long as they are the same."""
+    whole = hashlib.sha256()
+    for name, body in files.items():
+        whole.update(name.encode() + b"\0" + hashlib.sha256(body).digest())
+    return whole.hexdigest()[:16]
+
+
+FILES = read_static()
+VERSION = version_of(FILES)
+
+
+def moment(at: datetime | str | None) -> Markup:
+    """Write a moment for people, and for machines beside it."""
+    if at is None:
+        return Markup("never")
+    text = to_rfc3339(at) if isinstance(at, datetime) else at
+    parsed = datetime.fromisoformat(text)
+    return Markup('<time datetime="{}">{}</time>').format(text, parsed.strftime("%-d %b %Y, %H:%M UTC"))
+
+
+def pretty(detail: object) -> str:
+    """Write details for people, one a line where there are several."""
+    return json.dumps(detail, indent=1, ensure_ascii=False)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(PAGES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["static"] = f"/static/{VERSION}"
+    environment.globals["all_grants"] = len(Grant)
+    environment.filters["moment"] = moment
+    environment.filters["pretty"] = pretty
+    return environment
+
+
+_ENVIRONMENT = _environment()
+
+
+def render(page: str, **shown: Any) -> str:  # noqa: ANN401 - whatever the page shows
+    """Give a page's HTML."""
+    return _ENVIRONMENT.get_template(page).render(**shown)

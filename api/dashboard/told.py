@@ -1,0 +1,25 @@
+"""What is told on the page that follows a change; the address names a sentence, and cannot bring its own."""
+
+DONE = {
+    "signed_up": "Thank you. If your address is new to us, your account is ready: sign in. Otherwise we have written to you.",
+    "signed_out": "You are signed out.",
+    "signed_out_everywhere": "You are signed out on every device.",
+    "reset_asked": "If there is an account of that address, a mail with a link is on its way. It holds for 30 minutes.",
+    "password_reset": "Your new password is set, and all your sessions have ended. Sign in with it.",
+    "password_changed": "Your new password is set; your other sessions have ended.",
+    "name_changed": "Your name is changed.",
+    "session_ended": "That session has ended.",
+    "invited": "The invitation is on its way.",
+    "withdrawn": "The invitation is taken back.",
+    "joined": "Welcome to the team.",
+    "role_changed": "The role is changed.",
+    "member_removed": "The member is removed, and signed out.",
+    "app_created": "Your app is ready.",
+    "app_changed": "Saved. Every process goes by it within a second.",
+    "app_suspended": "The app is suspended: all its connections have ended.",
+    "app_resumed": "The app is running again.",
+    "app_deleted": "The app is gone; what was in it is being erased.",
+    "key_revoked": "The key is revoked: within a second it holds nowhere.",
+    "signing_key_created": "The new key signs from now on. Tokens of older keys go on to hold until those are retired.",
+    "signing_key_retired": "The signing key is retired: its tokens no longer hold.",
+}
