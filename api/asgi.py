@@ -1,9 +1,10 @@
-"""The two ASGI services of a process: the public one, and the internal one for health, metrics and the operator."""
+"""The ASGI services of a process: the public one, the internal one for health, metrics and the operator, and the dashboard."""
 
 import asyncio
 from functools import reduce
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import msgspec
 from litestar import Litestar, Response, Router, asgi, get
@@ -12,6 +13,8 @@ from litestar.di import Provide
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.cursors.routes import ROUTES as CURSORS
+from api.dashboard.app import build_dashboard
+from api.dashboard.parts import DashboardParts
 from api.document.routes import ROUTES as DOCUMENT
 from api.durations import Durations
 from api.edge import health
@@ -155,6 +158,27 @@ def build_internal(wiring: Wiring) -> Litestar:
     )
 
 
+def build_people(wiring: Wiring) -> ASGIApp:
+    """Build the dashboard, for the people of tenants."""
+    settings = wiring.settings
+    url = settings.dashboard_url or f"http://127.0.0.1:{settings.dashboard_port}"
+    parts = DashboardParts(
+        postgres=wiring.postgres,
+        pepper=wiring.pepper,
+        master_keys=settings.master_keys,
+        passwords=wiring.passwords,
+        limits=wiring.limits,
+        authority=wiring.authority,
+        public_url=settings.public_url or f"http://127.0.0.1:{settings.port}",
+        dashboard_url=url,
+        is_secure=url.startswith("https://"),
+        mailer=wiring.mailer,
+    )
+    # A link that lets its bearer in is for trying things out on one's own machine, which no other can reach by this name.
+    dashboard = build_dashboard(parts, has_entrance=urlsplit(url).hostname == "127.0.0.1" and not parts.is_secure)
+    return cast("ASGIApp", Proxies(cast("ASGIService", dashboard), settings.trusted_proxies))
+
+
 def _given(thing: Any) -> Provide:  # noqa: ANN401 - anything that handlers ask for by name
     return Provide(lambda: thing, sync_to_thread=False)
 
@@ -272,4 +296,4 @@ def _gauges(wiring: Wiring) -> dict[str, Figure]:
     }
 
 
-__all__ = ["Readiness", "build_internal", "build_service"]
+__all__ = ["Readiness", "build_internal", "build_people", "build_service"]

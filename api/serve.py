@@ -1,4 +1,4 @@
-"""Serving: one process with one event loop and two listeners, or a parent with several such processes."""
+"""Serving: one process with one event loop and two listeners, or three, or a parent with several such processes."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ import uvicorn
 import uvloop
 from litestar.types import ASGIApp
 
-from api.asgi import build_internal, build_service
+from api.asgi import build_internal, build_people, build_service
 from api.edge.http_guard import GuardedHttp, Newcomers, sweep_for_ever
 from api.edge.socket_guard import GuardedSocket
 from api.settings import Settings
@@ -81,6 +81,7 @@ def serve(settings: Settings, environ: dict[str, str]) -> int:
     if WORKER_VARIABLE not in environ:
         check_port(settings.host, settings.port)
         check_port(settings.internal_host, settings.internal_port)
+        check_port(settings.dashboard_host, settings.dashboard_port)
     if settings.workers > 1:
         return _Parent(settings, environ).run()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -104,21 +105,24 @@ async def _serve(settings: Settings, environ: Mapping[str, str]) -> None:
     async with Wiring.open(settings) as wiring:
         public = _Server(_config(build_service(wiring)))
         internal = _Server(_config(build_internal(wiring)))
-        with (
-            _listen(settings.host, settings.port) as door,
-            _listen(settings.internal_host, settings.internal_port) as back_door,
-        ):
+        servers = [(public, settings.host, settings.port), (internal, settings.internal_host, settings.internal_port)]
+        if settings.dashboard_port:
+            dashboard = _Server(_config(build_people(wiring)))
+            servers.append((dashboard, settings.dashboard_host, settings.dashboard_port))
+        with contextlib.ExitStack() as stack:
+            doors = [stack.enter_context(_listen(host, port)) for _, host, port in servers]
             log.info(
                 "serving",
-                port=door.getsockname()[1],
-                internal_port=back_door.getsockname()[1],
+                port=doors[0].getsockname()[1],
+                internal_port=doors[1].getsockname()[1],
+                dashboard_port=settings.dashboard_port or None,
                 epoch=wiring.epochs.newest.ordinal,
             )
             async with asyncio.TaskGroup() as listeners:
-                listeners.create_task(public.serve(sockets=[door]))
-                listeners.create_task(internal.serve(sockets=[back_door]))
-                sweeps = [listeners.create_task(sweep_for_ever(server.server_state)) for server in (public, internal)]
-                while not (public.started and internal.started):  # noqa: ASYNC110 - uvicorn has a flag, and no event
+                for (server, _, _), door in zip(servers, doors, strict=True):
+                    listeners.create_task(server.serve(sockets=[door]))
+                sweeps = [listeners.create_task(sweep_for_ever(server.server_state)) for server, _, _ in servers]
+                while not all(server.started for server, _, _ in servers):  # noqa: ASYNC110 - a flag, and no event
                     await asyncio.sleep(STARTED_EVERY_S)
                 _spare_the_collector()
                 _tell_systemd(environ, "READY=1")
@@ -132,10 +136,12 @@ async def _serve(settings: Settings, environ: Mapping[str, str]) -> None:
                 if not draining.done():
                     # Told twice: who waits for an answer gets none, and asks again under the same key.
                     log.warning("drain_cut_short", connections=len(wiring.connections))
-                    public.force_exit = internal.force_exit = True
+                    for server, _, _ in servers:
+                        server.force_exit = True
                 draining.cancel()
                 hurrying.cancel()
-                public.should_exit = internal.should_exit = True
+                for server, _, _ in servers:
+                    server.should_exit = True
                 for sweep in sweeps:
                     sweep.cancel()
     log.info("stopped")

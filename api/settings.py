@@ -43,6 +43,11 @@ class Settings:
     trusted_proxies: tuple[Network, ...] = ()
     log_level: str = "info"
     db_fence: str = "control"
+    dashboard_host: str = "127.0.0.1"
+    dashboard_port: int = 0
+    dashboard_url: str | None = None
+    public_url: str | None = None
+    smtp_url: str | None = field(default=None, repr=False)
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> "Settings":
@@ -59,7 +64,9 @@ class Settings:
         sockets without a credential. `ROOMLOG_MAX_FAILURES`: wrong credentials of one address in a minute.
         `ROOMLOG_TRUSTED_PROXIES`: networks whose word on a client's address is taken. `ROOMLOG_LOG_LEVEL`: debug,
         info, warning, error. `ROOMLOG_DB_FENCE`: what goes through row-level security, the `control` plane or `all`
-        reads (for tests).
+        reads (for tests). `ROOMLOG_DASHBOARD_HOST`, `ROOMLOG_DASHBOARD_PORT`: the dashboard's listener, 0 for none;
+        `ROOMLOG_DASHBOARD_URL`: by which browsers reach it, and no other; `ROOMLOG_PUBLIC_URL`: that of the API, as the
+        dashboard names it; `ROOMLOG_SMTP_URL`: what sends its mails.
         """
         reading = _Reading(environ)
         settings = cls._take(reading)
@@ -94,6 +101,11 @@ class Settings:
             trusted_proxies=reading.networks("ROOMLOG_TRUSTED_PROXIES"),
             log_level=reading.choice("ROOMLOG_LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
             db_fence=reading.choice("ROOMLOG_DB_FENCE", "control", ("control", "all")),
+            dashboard_host=reading.text("ROOMLOG_DASHBOARD_HOST", "127.0.0.1"),
+            dashboard_port=reading.number("ROOMLOG_DASHBOARD_PORT", 0, 0, MAX_PORT),
+            dashboard_url=reading.optional_url("ROOMLOG_DASHBOARD_URL", "http://", "https://"),
+            public_url=reading.optional_url("ROOMLOG_PUBLIC_URL", "http://", "https://"),
+            smtp_url=reading.optional_url("ROOMLOG_SMTP_URL", "smtp://", "smtps://"),
         )
 
 
@@ -125,6 +137,13 @@ class _Reading:
         expected = " or ".join(schemes)
         self.told.append(Told(name, None, is_required=True))
         return self._take(name, lambda value: value.startswith(schemes), f"start with {expected}")
+
+    def optional_url(self, name: str, *schemes: str) -> str | None:
+        expected = " or ".join(schemes)
+        self.told.append(Told(name, "none"))
+        if name not in self._environ:
+            return None
+        return self._take(name, lambda value: value.startswith(schemes), f"start with {expected}").rstrip("/")
 
     def secret(self, name: str, length: int) -> str:
         self.told.append(Told(name, None, f"at least {length} characters", is_required=True))

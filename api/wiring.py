@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from api.dashboard.mailer import Mailer
 from api.edge.problems import problem
 from api.edge.requests import RequestCounts
 from api.fanout.listener import Listener
@@ -45,6 +46,7 @@ from tenants.errors import Unavailable
 from tenants.hashing import Pepper
 from tenants.ids import AppId
 from tenants.limits import Limits
+from tenants.passwords import Passwords
 from tenants.policies import Policies
 from tenants.postgres import Postgres
 from tenants.pubsub import PubSub
@@ -93,6 +95,8 @@ class Wiring:
     strangers: Strangers
     vitals: Vitals
     requests: RequestCounts
+    passwords: Passwords
+    mailer: Mailer
 
     @classmethod
     @asynccontextmanager
@@ -109,8 +113,11 @@ class Wiring:
             await check_schema(postgres)
             wiring = _build(settings, postgres, pubsub)
             await wiring.learn_epoch()
-            async with _running(wiring.tasks()):
-                yield wiring
+            try:
+                async with _running(wiring.tasks()):
+                    yield wiring
+            finally:
+                wiring.passwords.close()
 
     async def learn_epoch(self) -> None:
         """Read the epochs before anybody asks for the newest."""
@@ -139,6 +146,7 @@ class Wiring:
             "tickets": self.tickets.run(),
             "pulse": self.pulse.run(),
             "vitals": self.vitals.run(),
+            "mailer": self.mailer.run(),
         }
         for number, lane in enumerate(self.lanes.lanes):
             tasks[f"lane-{number}"] = lane.run()
@@ -259,6 +267,8 @@ def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
         strangers=Strangers(per_address=settings.max_strangers_per_address, in_all=settings.max_strangers),
         vitals=Vitals(postgres),
         requests=RequestCounts(),
+        passwords=Passwords(),
+        mailer=Mailer(settings.smtp_url),
     )
 
 
