@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
 
     dev = verbs.add_parser("dev", help="run on private servers, migrated and seeded")
     dev.add_argument("--port", type=int, default=8080)
+    dev.add_argument("--dashboard-port", type=int, help="10 below the port otherwise; 0: no dashboard")
     dev.add_argument("--data", type=Path, default=Path(".data"), help="where everything is kept")
     dev.add_argument("--workers", type=int, default=1)
     dev.add_argument("--migrations", type=Path, default=MIGRATIONS)
@@ -85,7 +86,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _dev(options: argparse.Namespace) -> int:
-    wish = DevOptions(options.port, options.data, options.workers, options.migrations)
+    dashboard_port = options.port - 10 if options.dashboard_port is None else options.dashboard_port
+    wish = DevOptions(options.port, dashboard_port, options.data, options.workers, options.migrations)
     return run_dev(wish, dict(os.environ))
 
 

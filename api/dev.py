@@ -1,5 +1,6 @@
 """`roomlog-server dev`: the service on private servers, migrated and seeded, with something to try printed."""
 
+import asyncio
 import json
 import os
 import shlex
@@ -20,6 +21,11 @@ from api.migrate import migrate
 from api.serve import check_port, die_with_parent
 from api.settings import kept_master_key, kept_secret
 from api.shipped import own_command
+from tenants.ids import tenant_name
+from tenants.passwords import Passwords
+from tenants.people import Member, find_person, sign_up
+from tenants.postgres import Postgres
+from tenants.sessions import begin
 
 START_TIMEOUT_S = 30.0
 REQUEST_TIMEOUT_S = 5.0
@@ -27,6 +33,8 @@ TOKEN_TTL_S = 86_400
 ROOM = "general"
 USERS = ("alice", "bob")
 INTERNAL_OFFSET = 1_000
+OWNER = "owner@demo.example"
+"""Who owns the demo's tenant."""
 
 
 class DevFailed(Exception):
@@ -38,6 +46,8 @@ class DevOptions:
     """What the command line says."""
 
     port: int
+    dashboard_port: int
+    """0: no dashboard."""
     data: Path
     workers: int
     migrations: Path
@@ -53,6 +63,7 @@ class Demo:
     app_id: str
     room_id: str
     redis_url: str
+    dashboard_url: str | None
     users: list[dict[str, str]]
 
 
@@ -60,6 +71,7 @@ def run_dev(options: DevOptions, environ: dict[str, str]) -> int:
     """Run until told to stop; gives the exit status. Raises `PortTaken`, `NoServer`, `DevFailed`."""
     internal_port = options.port + INTERNAL_OFFSET
     check_port("127.0.0.1", options.port)
+    check_port("127.0.0.1", options.dashboard_port)
     for number in range(options.workers):
         check_port("127.0.0.1", internal_port + number)
     options.data.mkdir(parents=True, exist_ok=True)
@@ -77,10 +89,11 @@ def run_dev(options: DevOptions, environ: dict[str, str]) -> int:
             "ROOMLOG_OPERATOR_TOKEN": kept_secret(options.data, "operator-token"),
             "ROOMLOG_PORT": str(options.port),
             "ROOMLOG_INTERNAL_PORT": str(internal_port),
+            "ROOMLOG_DASHBOARD_PORT": str(options.dashboard_port),
             "ROOMLOG_WORKERS": str(options.workers),
             "ROOMLOG_DRAIN_S": environ.get("ROOMLOG_DRAIN_S", "0"),
             "ROOMLOG_DRAIN_DELAY_S": environ.get("ROOMLOG_DRAIN_DELAY_S", "0"),
-            "ROOMLOG_LOG_LEVEL": environ.get("ROOMLOG_LOG_LEVEL", "warning"),
+            "ROOMLOG_LOG_LEVEL": environ.get("ROOMLOG_LOG_LEVEL", "info"),  # mails stand in it
         }
         service = subprocess.Popen(own_command("serve"), env=environ, preexec_fn=die_with_parent)
 
@@ -93,9 +106,11 @@ def run_dev(options: DevOptions, environ: dict[str, str]) -> int:
             url = f"http://127.0.0.1:{options.port}"
             internal_url = f"http://127.0.0.1:{internal_port}"
             _await_ready(service, internal_url)
-            demo = _seed(options.data, url, internal_url, environ)
+            owner, entrance = asyncio.run(_owner(options.data, environ["DATABASE_URL"]))
+            dashboard_url = f"http://127.0.0.1:{options.dashboard_port}" if options.dashboard_port else None
+            demo = _seed(options.data, url, internal_url, environ, owner, dashboard_url)
             _write(options.data / "dev.json", demo)
-            print(_greeting(demo, options.data), flush=True)  # noqa: T201 - what the command is for
+            print(_greeting(demo, options.data, entrance), flush=True)  # noqa: T201 - what the command is for
             return service.wait()
         finally:
             if service.poll() is None:
@@ -117,18 +132,34 @@ def _await_ready(service: "subprocess.Popen[bytes]", internal_url: str) -> None:
     raise DevFailed(f"The service was not ready within {START_TIMEOUT_S:.0f} s.")
 
 
-def _seed(data: Path, url: str, internal_url: str, environ: dict[str, str]) -> Demo:
-    """Make a tenant, app, key, users and room over the service's own REST, or find those of an earlier run."""
-    kept = data / "demo.json"
-    if kept.exists():
-        known = json.loads(kept.read_text())
-    else:
+async def _owner(data: Path, database_url: str) -> tuple[Member, str]:
+    """Give who owns the demo, signed up on the first run, and the text of a session for a link that lets in once."""
+    password, passwords = kept_secret(data, "owner-password"), Passwords()
+    async with Postgres.open(database_url) as postgres:
+        member = await sign_up(
+            postgres, passwords, email=OWNER, name="Demo owner", password=password, organisation="Demo"
+        )
+        if member is None:
+            member = next(iter(await find_person(postgres, passwords, OWNER, password)), None)
+        if member is None:
+            raise DevFailed(f"{OWNER} has another password than {data / 'owner-password'} says.")
+        entrance = await begin(postgres, member, address="127.0.0.1", agent="dev")
+    passwords.close()
+    return member, entrance
+
+
+def _seed(
+    data: Path, url: str, internal_url: str, environ: dict[str, str], owner: Member, dashboard_url: str | None
+) -> Demo:
+    """Make an app, key, users and room over the service's own REST, or find those of an earlier run."""
+    kept, tenant = data / "demo.json", tenant_name(owner.tenant)
+    known = json.loads(kept.read_text()) if kept.exists() else {}
+    if known.get("tenant") != tenant:
         operator, operator_token = f"{internal_url}/operator", environ["ROOMLOG_OPERATOR_TOKEN"]
-        tenant = _post(f"{operator}/tenants", operator_token, {"name": "Demo"})
         wish = {"name": "Demo", "environment": "test"}
-        app = _post(f"{operator}/tenants/{tenant['id']}/apps", operator_token, wish)
+        app = _post(f"{operator}/tenants/{tenant}/apps", operator_token, wish)
         key = _post(f"{operator}/apps/{app['id']}/keys", operator_token, {"label": "dev"})
-        known = {"api_key": key["key"], "app_id": app["id"]}
+        known = {"tenant": tenant, "api_key": key["key"], "app_id": app["id"]}
         kept.touch(mode=0o600)
         kept.write_text(json.dumps(known))
     api_key = known["api_key"]
@@ -137,7 +168,7 @@ def _seed(data: Path, url: str, internal_url: str, environ: dict[str, str]) -> D
         token = _post(f"{url}/v1/tokens", api_key, {"user": user, "ttl_s": TOKEN_TTL_S})
         users.append({"id": user, "token": token["token"]})
     _post(f"{url}/v1/rooms", api_key, {"id": ROOM, "name": "General", "members": list(USERS)})
-    return Demo(url, internal_url, api_key, known["app_id"], ROOM, environ["REDIS_URL"], users)
+    return Demo(url, internal_url, api_key, known["app_id"], ROOM, environ["REDIS_URL"], dashboard_url, users)
 
 
 def _post(url: str, credential: str, body: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
@@ -163,13 +194,15 @@ def _write(file: Path, demo: Demo) -> None:
     draft.rename(file)
 
 
-def _greeting(demo: Demo, data: Path) -> str:
+def _greeting(demo: Demo, data: Path, entrance: str) -> str:
+    link = f"\nThe dashboard, as the demo's owner (this link lets in once): {demo.dashboard_url}/enter/{entrance}"
+    dashboard = "" if demo.dashboard_url is None else link
     alice, bob = demo.users
     python = shlex.quote(os.path.relpath(sys.executable))
     connect = demo.url.replace("http", "ws", 1) + "/v1/connect"
     return f"""
 Roomlog runs at {demo.url}  (health and metrics: {demo.internal_url})
-App {demo.app_id}, room {demo.room_id}, users alice and bob; credentials in {data / "dev.json"}
+App {demo.app_id}, room {demo.room_id}, users alice and bob; credentials in {data / "dev.json"}{dashboard}
 
 1. Follow the room as bob:
    {python} -m websockets {connect}
