@@ -1,6 +1,7 @@
 """The launchers: what a newcomer types, and how it ends."""
 
 import contextlib
+import http.client
 import json
 import os
 import shutil
@@ -94,10 +95,24 @@ def post(url: str, credential: str, body: dict[str, Any]) -> dict[str, Any]:
         return dict(json.load(answer))
 
 
+def enter(dashboard_url: str, entrance: str) -> str | None:
+    """Follow the link into the dashboard; gives where it leads to, None for nowhere."""
+    host = dashboard_url.removeprefix("http://")
+    connection = http.client.HTTPConnection(host, timeout=5)
+    connection.request("GET", f"/enter/{entrance}")
+    answer = connection.getresponse()
+    connection.close()
+    assert (answer.headers["Set-Cookie"] is not None) == (answer.status == 303)
+    return answer.headers["Location"]
+
+
 def test_dev_seeds_prints_and_keeps_its_data(folder: Path, dev: Dev) -> None:
     """The demo can be used at once by what is printed and written; a second run finds what the first one kept."""
     demo = dev.ready()
-    assert set(demo) == {"url", "internal_url", "api_key", "app_id", "room_id", "redis_url", "users"}
+    told = "url internal_url dashboard_url redis_url api_key app_id room_id users"
+    assert set(demo) == set(told.split())
+    entrance = dev.log.read_text().partition(f"{demo['dashboard_url']}/enter/")[2].split()[0]
+    assert [enter(demo["dashboard_url"], entrance) for _ in range(2)] == ["/apps", None]
     alice = demo["users"][0]
     said = post(
         f"{demo['url']}/v1/rooms/{demo['room_id']}/messages",

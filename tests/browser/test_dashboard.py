@@ -1,0 +1,287 @@
+"""The dashboard in Chromium: the whole way, with scripts and without, in light, dark and on a small phone.
+
+`ROOMLOG_SCREENSHOTS` names a folder for a picture of each page.
+"""
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+
+from tests.support.dashboard import PASSWORD, dashboard_url, link_in, mail_to
+from tests.support.processes import Service, free_port, running_service
+
+WAIT_MS = 15_000
+PHONE = {"width": 360, "height": 740}
+DESK = {"width": 1280, "height": 800}
+EVIL = "<img src=x onerror=alert(1)>\"'{{7*7}}"
+
+# What a page must be, whatever it shows: gives what is wrong with it.
+LOOK = """
+() => {
+  const wrong = [];
+  const shown = (node) => node.getClientRects().length > 0;
+  if (document.querySelectorAll("h1").length !== 1) wrong.push("not one h1");
+  if (document.documentElement.lang !== "en" || !document.title) wrong.push("no language or title");
+  for (const field of document.querySelectorAll("input:not([type=hidden]), select, textarea"))
+    if (field.labels.length === 0) wrong.push("no label: " + field.name);
+  for (const thing of document.querySelectorAll("a, button"))
+    if (shown(thing) && !(thing.ariaLabel || thing.textContent).trim()) wrong.push("no name: " + thing.outerHTML);
+  for (const table of document.querySelectorAll("table"))
+    if (table.caption === null) wrong.push("no caption");
+  const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
+  if (new Set(ids).size !== ids.length) wrong.push("an id twice: " + ids.filter((id, at) => ids.indexOf(id) !== at));
+  if (document.documentElement.scrollWidth > window.innerWidth) wrong.push("wider than the window");
+  return wrong;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def service(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The real service with a dashboard, which writes its mails into the log."""
+    more = {"ROOMLOG_DASHBOARD_PORT": str(free_port()), "ROOMLOG_LOG_LEVEL": "info"}
+    with running_service(environment | more, tmp_path_factory.mktemp("service") / "log") as running:
+        yield running
+
+
+class Watched:
+    """A page that notes whatever browsers complain of."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        page.set_default_timeout(WAIT_MS)
+        page.on(
+            "console", lambda said: self.complaints.append(said.text) if said.type in {"error", "warning"} else None
+        )
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
+
+    def _hear(self, said: ConsoleMessage) -> None:
+        # Of an answer that refuses a form a browser says so of its own accord.
+        if said.type in {"error", "warning"} and "status of 4" not in said.text:
+            self.complaints.append(said.text)
+
+    async def look(self, name: str) -> None:
+        """See that a page is as pages must be, and take pictures of it."""
+        folder = os.environ.get("ROOMLOG_SCREENSHOTS")
+        for colours, size, kind in (("light", DESK, "light"), ("dark", DESK, "dark"), ("light", PHONE, "phone")):
+            await self.page.set_viewport_size(size)
+            await self.page.emulate_media(color_scheme=colours)
+            assert await self.page.evaluate(LOOK) == [], (name, kind)
+            if folder is not None:
+                await self.page.screenshot(path=f"{folder}/{name}-{kind}.png", full_page=True)
+        await self.page.set_viewport_size(DESK)
+
+
+@pytest.fixture
+async def context(browser: Browser, service: Service) -> AsyncIterator[BrowserContext]:
+    """A browser's window of its own, at the dashboard."""
+    context = await browser.new_context(
+        base_url=dashboard_url(service), permissions=["clipboard-read", "clipboard-write"]
+    )
+    yield context
+    await context.close()
+
+
+async def sign_up(page: Page, organisation: str = "Ann & Co") -> str:
+    email = f"{secrets.token_hex(5)}@example.com"
+    await page.goto("/sign-up")
+    await page.get_by_label("Organisation").fill(organisation)
+    await page.get_by_label("Your name").fill("Ann")
+    await page.get_by_label("Email").fill(email)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Create account").click()
+    await sign_in(page, email)
+    return email
+
+
+async def sign_in(page: Page, email: str) -> None:
+    await page.get_by_label("Email").fill(email)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url("**/apps")
+
+
+async def make_app(page: Page, name: str) -> None:
+    await page.goto("/apps/new")
+    await page.get_by_label("Name").fill(name)
+    await page.get_by_role("button", name="Create app").click()
+    await page.wait_for_url("**/apps/app_*")
+
+
+async def test_the_whole_way(context: BrowserContext, service: Service) -> None:  # noqa: PLR0915 - one way, page by page
+    """From signing up to signing out: a heading, labels and captions on each page, none wider than a phone, no complaint."""
+    watched = Watched(await context.new_page())
+    page = watched.page
+    for path in ("sign-up", "sign-in", "forgotten"):
+        await page.goto(f"/{path}")
+        await watched.look(path)
+    email = await sign_up(page)
+    await watched.look("apps-empty")
+
+    await page.get_by_role("link", name="Create a test app").click()
+    await watched.look("app-new")
+    await page.get_by_label("Name").fill("Support chat")
+    await page.get_by_role("button", name="Create app").click()
+    await page.wait_for_url("**/apps/app_*")
+    await watched.look("app-empty")
+    app = page.url.partition("/apps/")[2].partition("?")[0]
+    await page.get_by_role("button", name="Copy: Mint a token").click()
+    await expect(page.get_by_text("Copied")).to_be_visible()
+    assert app in await page.evaluate("navigator.clipboard.readText()")
+
+    await page.get_by_role("link", name="API keys").click()
+    await watched.look("keys-empty")
+    await page.get_by_role("link", name="Create an API key").click()
+    await watched.look("key-new")
+    await page.get_by_label("Label").fill("Production server")
+    await page.get_by_role("button", name="Create key").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Copy your key now")
+    await watched.look("key-shown")
+    await page.get_by_role("button", name="Copy: API key").click()
+    await expect(page.get_by_text("Copied")).to_be_visible()
+    key = await page.evaluate("navigator.clipboard.readText()")
+    answer = await page.request.post(
+        f"{service.url}/v1/tokens", data={"user": "alice"}, headers={"Authorization": f"Bearer {key}"}
+    )
+    assert answer.status == 201
+    await page.get_by_role("link", name="I have copied it").click()
+    await watched.look("keys")
+    await page.get_by_role("link", name="Rotate Production server").click()
+    await watched.look("key-rotate")
+    await page.get_by_role("button", name="Rotate").click()
+    await watched.look("key-rotated")
+    await page.goto(f"/apps/{app}/keys")
+    await page.get_by_role("link", name="Revoke Production server").click()
+    await watched.look("key-revoke")
+    await page.get_by_role("button", name="Revoke key").click()
+    await expect(page.get_by_role("status")).to_contain_text("revoked")
+    await watched.look("keys-revoked")
+
+    await page.get_by_role("link", name="Signing keys").click()
+    await page.get_by_label("Algorithm").select_option("EdDSA")
+    await page.get_by_role("button", name="Create signing key").click()
+    await expect(page.get_by_text("verifies", exact=True)).to_be_visible()
+    await watched.look("signing")
+    await page.get_by_role("link", name="Retire").first.click()
+    await watched.look("signing-retire")
+    await page.get_by_role("link", name="Settings").click()
+    await watched.look("settings")
+    await page.get_by_label("Allowed origins").fill("nonsense")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_label("Allowed origins")).to_have_attribute("aria-invalid", "true")
+    await watched.look("settings-wrong")
+    await page.get_by_label("Allowed origins").fill("https://example.com")
+    await page.get_by_role("button", name="Save").click()
+    await page.get_by_role("button", name="Suspend").click()
+    await expect(page.get_by_role("dialog")).to_contain_text("Suspend Support chat?")
+    await watched.look("dialog")
+    await page.get_by_role("button", name="Cancel").click()
+    await expect(page.get_by_role("dialog")).to_be_hidden()
+    await page.get_by_role("button", name="Suspend").click()
+    await page.get_by_role("button", name="Confirm").click()
+    await expect(page.get_by_role("status")).to_contain_text("suspended")
+    await page.get_by_role("link", name="Apps", exact=True).first.click()
+    await watched.look("apps")
+    await page.goto(f"/apps/{app}/delete")
+    await watched.look("app-delete")
+
+    await page.get_by_role("link", name="Team").click()
+    invited = f"{secrets.token_hex(5)}@example.com"
+    await page.get_by_label("Email").fill(invited)
+    await page.get_by_role("button", name="Send invitation").click()
+    await expect(page.get_by_role("status")).to_contain_text("on its way")
+    await watched.look("team")
+    await page.get_by_role("link", name="Audit log").click()
+    await watched.look("audit")
+    await page.get_by_role("link", name="Account").click()
+    await watched.look("account")
+    await page.get_by_role("button", name="Sign out", exact=True).click()
+    await expect(page.get_by_role("status")).to_contain_text("signed out")
+
+    await page.goto(link_in(mail_to(service, invited), "/invitation/"))
+    await watched.look("invitation")
+    await page.goto("/forgotten")
+    await page.get_by_label("Email").fill(email)
+    await page.get_by_role("button", name="Send the link").click()
+    await expect(page.get_by_role("status")).to_contain_text("on its way")
+    await page.goto(link_in(mail_to(service, email), "/reset/"))
+    await watched.look("reset")
+    assert watched.complaints == []
+    await page.goto("/nothing")
+    await watched.look("nothing")
+
+
+async def test_without_scripts_everything_can_be_done(browser: Browser, service: Service) -> None:
+    """Copy buttons are not there, and nothing else is missing."""
+    context = await browser.new_context(base_url=dashboard_url(service), java_script_enabled=False)
+    page = await context.new_page()
+    page.set_default_timeout(WAIT_MS)
+    await sign_up(page)
+    await make_app(page, "Plain")
+    await expect(page.locator("[data-copy]").first).to_be_hidden()
+    app = page.url.partition("/apps/")[2].partition("?")[0]
+    await page.goto(f"/apps/{app}/keys/new")
+    await page.get_by_label("Label").fill("k")
+    await page.get_by_role("button", name="Create key").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Copy your key now")
+    await page.goto(f"/apps/{app}/settings")
+    await page.get_by_role("button", name="Suspend").click()
+    await expect(page.get_by_role("status")).to_contain_text("suspended")
+    await page.goto(f"/apps/{app}/delete")
+    await page.get_by_label("Type the app's name").fill("Plain")
+    await page.get_by_role("button", name="Delete for good").click()
+    await expect(page.get_by_role("status")).to_contain_text("The app is gone")
+    await context.close()
+
+
+async def test_names_run_no_scripts(context: BrowserContext) -> None:
+    """As the names of an organisation and an app they are shown as they were typed, and browsers complain of nothing."""
+    watched = Watched(await context.new_page())
+    await sign_up(watched.page, EVIL)
+    await make_app(watched.page, EVIL)
+    await expect(watched.page.get_by_role("heading", level=1)).to_have_text(EVIL)
+    for path in ("/apps", "/team", "/audit"):
+        await watched.page.goto(path)
+        await expect(watched.page.locator(".organisation")).to_have_text(EVIL)
+    assert watched.complaints == []
+
+
+async def test_another_site_s_page_can_send_no_form(
+    context: BrowserContext, evil_origin: str, service: Service
+) -> None:
+    """A form that a page of another origin sends for somebody who is signed in is refused, and nothing is made."""
+    page = await context.new_page()
+    await sign_up(page)
+    await page.goto(f"{evil_origin}/page.html")
+    form = """(url) => {
+      const field = (name, value) => `<input name=${name} value=${value}>`;
+      const fields = field("name", "Forged") + field("environment", "test");
+      document.body.innerHTML = `<form method=post action="${url}/apps">${fields}</form>`;
+      document.forms[0].submit();
+    }"""
+    async with page.expect_navigation() as navigation:
+        await page.evaluate(form, dashboard_url(service))
+    answer = await navigation.value
+    assert answer is not None
+    # By SameSite the session does not even come along.
+    assert answer.status == 403
+    await page.goto("/apps")
+    await expect(page.get_by_text("Your first app")).to_be_visible()
+
+
+async def test_the_keyboard_is_enough(context: BrowserContext) -> None:
+    """The first stop leads past the navigation, and whatever has the focus shows it."""
+    page = await context.new_page()
+    await sign_up(page)
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Create a test app")).to_be_focused()
+    outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
