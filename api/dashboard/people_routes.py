@@ -1,5 +1,7 @@
 """Signing up, in and out, one's own account, and the two ways in by mail."""
 
+import re
+
 from litestar import Response, get, post
 from litestar.background_tasks import BackgroundTask
 from litestar.di import NamedDependency
@@ -18,15 +20,17 @@ from tenants.people import (
     Doing,
     change_password,
     find_person,
+    is_password_of,
     memberships_of,
     note_refused_sign_in,
     rename_person,
     sign_up,
 )
-from tenants.sessions import begin, end, end_all, end_one, sessions_of, turn
+from tenants.sessions import begin, end, end_all, end_one, prove, sessions_of, turn
 from tenants.sessions import of as session_of
 from tenants.throttle import Door, check
 
+_APP_PAGE = re.compile(r"/apps/app_[0-9A-Za-z]{8}(/[0-9A-Za-z]+)*", re.ASCII)
 NOT_OF_ACCOUNT = Wrong("password", "That is not the password of your account.")
 NOT_PRESENT = Wrong("password", "That is not your present password.")
 NOT_TOGETHER = Wrong("password", "That address and password do not belong together.")
@@ -153,6 +157,24 @@ async def post_password(visit: NamedDependency[Visit]) -> Response[str]:
     return visit.go("/sign-in") if text is None else visit.enter(text, "/account", "password_changed")
 
 
+@get("/prove", operation=Operation.OWN_ACCOUNT)
+async def show_prove(visit: NamedDependency[Visit]) -> Response[str]:
+    """Ask for the password once more, before what shows a secret or destroys for good."""
+    return visit.page("prove.html", then=_then(visit.request.query_params.get("then", "")))
+
+
+@post("/prove", operation=Operation.OWN_ACCOUNT)
+async def post_prove(visit: NamedDependency[Visit]) -> Response[str]:
+    """Take the password, give the session another name, and go back to what it was asked for."""
+    parts, person, then = visit.parts, visit.session.person, _then(visit.form.text("then"))
+    await check(parts.limits, visit.address, person.email, Door.CODE)
+    if not await is_password_of(parts.postgres, parts.passwords, person.id, visit.form.typed("password")):
+        return visit.page("prove.html", 400, then=then, wrong=NOT_PRESENT)
+    await prove(parts.postgres, visit.text)
+    text = await turn(parts.postgres, visit.text)
+    return visit.go("/sign-in") if text is None else visit.enter(text, then)
+
+
 @post("/account/organisation", operation=Operation.OWN_ACCOUNT)
 async def post_organisation(visit: NamedDependency[Visit]) -> Response[str]:
     """Go on in another organisation of one's own, in a session of its own."""
@@ -261,6 +283,8 @@ ROUTES = [
     show_account,
     post_name,
     post_password,
+    show_prove,
+    post_prove,
     post_organisation,
     post_session_end,
     show_forgotten,
@@ -303,6 +327,11 @@ async def _begin(visitor: Visitor, doing: Doing, done: str | None = None) -> Res
     text = await begin(postgres, doing, address=address, agent=visitor.agent)
     await note(postgres, doing.tenant, doing.person, "session.begun", person_name(doing.person.id), address)
     return visitor.enter(text, "/apps", done)
+
+
+def _then(path: str) -> str:
+    """Give a page of ours to go on to; for anything else, the apps."""
+    return path if _APP_PAGE.fullmatch(path) else "/apps"
 
 
 def _self(visit: Visit) -> str:

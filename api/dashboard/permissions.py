@@ -55,6 +55,12 @@ LEAST: Mapping[Operation, PersonRole] = {
 """The least role for each operation; who has a higher one may do it too."""
 
 
+PROVED = frozenset({Operation.CREATE_KEY, Operation.ROTATE_KEY, Operation.DELETE_APP})
+"""What shows a secret or destroys for good: for this a person has shown the password of late."""
+PROOF_S = 15 * 60
+"""For how long it counts."""
+
+
 def may(role: PersonRole, operation: Operation) -> bool:
     """Tell whether a person of this role may do that."""
     return role.includes(LEAST[operation])

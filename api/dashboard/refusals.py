@@ -1,6 +1,7 @@
 """Refusals as pages: a sentence and the way on, and nothing of our insides."""
 
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 from litestar import Request, Response
@@ -8,7 +9,7 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 
 from api.dashboard.forms import BadForm
 from api.dashboard.rendering import render
-from api.dashboard.visit import NotFromOurPage, SignInFirst, nonce_of
+from api.dashboard.visit import NotFromOurPage, ProveFirst, SignInFirst, nonce_of
 from tenants.errors import Forbidden, NotFound, RateLimited, ServiceError, Unavailable
 
 log = structlog.get_logger()
@@ -42,6 +43,11 @@ def on_sign_in_first(request: Request[Any, Any, Any], _: SignInFirst) -> Respons
     """Send somebody without a session to where one begins."""
     del request
     return Response("", status_code=303, headers={"location": "/sign-in"})
+
+
+def on_prove_first(request: Request[Any, Any, Any], _: ProveFirst) -> Response[str]:
+    """Send somebody to where the password is asked for once more, and from there back."""
+    return Response("", status_code=303, headers={"location": f"/prove?then={quote(request.url.path)}"})
 
 
 def on_foreign_form(request: Request[Any, Any, Any], _: NotFromOurPage) -> Response[str]:
@@ -89,6 +95,7 @@ def on_fault(request: Request[Any, Any, Any], error: Exception) -> Response[str]
 
 HANDLERS: dict[Any, Any] = {
     SignInFirst: on_sign_in_first,
+    ProveFirst: on_prove_first,
     NotFromOurPage: on_foreign_form,
     BadForm: on_bad_form,
     ServiceError: on_refusal,

@@ -11,12 +11,13 @@ from api.dashboard.csrf import SAFE, TOKEN, form_token, is_from_own_page, is_tok
 from api.dashboard.forms import MAX_FORM_BYTES, BadForm, Form
 from api.dashboard.headers import NONCE
 from api.dashboard.parts import DashboardParts
-from api.dashboard.permissions import Operation, may
+from api.dashboard.permissions import PROOF_S, PROVED, Operation, may
 from api.dashboard.rendering import render
 from api.dashboard.told import DONE
 from api.edge.address import client_address
 from tenants.apps import App, get_app
 from tenants.audit_log import note
+from tenants.clock import now
 from tenants.errors import Forbidden, NotFound
 from tenants.ids import parse_app_name
 from tenants.sessions import Session
@@ -27,6 +28,10 @@ MAX_AGENT = 255
 
 class SignInFirst(Exception):
     """This is for people who have signed in."""
+
+
+class ProveFirst(Exception):
+    """This is for people who have shown their password of late."""
 
 
 class NotFromOurPage(Exception):
@@ -128,7 +133,7 @@ async def provide_visitor(request: Request[Any, Any, Any], parts: NamedDependenc
 async def provide_visit(request: Request[Any, Any, Any], parts: NamedDependency[DashboardParts]) -> Visit:
     """Take in a request of somebody who has signed in and may do what the route names as its `operation`.
 
-    Raises `SignInFirst`, `NotFromOurPage`, and `Forbidden` before anything is looked at that the request names.
+    Raises `SignInFirst`, `NotFromOurPage`, `ProveFirst`, and `Forbidden` before anything is looked at that the request names.
     """
     operation: Operation = request.route_handler.opt["operation"]
     form = await _form(request, parts)
@@ -140,6 +145,8 @@ async def provide_visit(request: Request[Any, Any, Any], parts: NamedDependency[
         raise NotFromOurPage
     if not may(session.role, operation):
         raise Forbidden
+    if operation in PROVED and now().timestamp() - session.proved_at > PROOF_S:
+        raise ProveFirst
     return Visit(parts, request, form, session, text)
 
 

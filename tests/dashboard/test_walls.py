@@ -3,11 +3,12 @@
 import secrets
 from html import escape
 
+import asyncpg
 import httpx2
 import pytest
 
 from api.dashboard.app import ROUTES
-from tests.support.dashboard import Browser, dashboard_url, link_in, mail_to
+from tests.support.dashboard import PASSWORD, Browser, dashboard_url, link_in, mail_to
 from tests.support.processes import Service
 
 FOREIGN = [
@@ -246,6 +247,32 @@ async def test_what_people_write_stays_text(service: Service, name: str) -> None
             assert name not in page.replace("&lt;!--", ""), path
         assert escape(name).replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in page, path
         assert "49" not in page or "7 * 7" not in name or "{{ 7 * 7 }}" in page
+
+
+async def test_what_shows_or_destroys_asks_for_the_password_again(owner: Browser, environment: dict[str, str]) -> None:
+    """A quarter of an hour after it was last shown; then the session has another name, and goes on where it was."""
+    app = await owner.make_app()
+    key_id, _ = await owner.make_key(app)
+    connection = await asyncpg.connect(environment["DATABASE_URL"])
+    whose = "(SELECT person_id FROM people WHERE email = $1)"
+    await connection.execute(
+        f"UPDATE sessions SET proved_at = now() - interval '16 minutes' WHERE person_id = {whose}", owner.email
+    )
+    await connection.close()
+    path = f"/apps/{app}/keys/{key_id}/rotate"
+    for asked in (path, f"/apps/{app}/delete", f"/apps/{app}/keys"):
+        answer = await owner.post(asked, {"overlap": "0", "confirmation": "Chat", "label": "x"})
+        assert answer.headers["location"] == f"/prove?then={asked}"
+    assert (await owner.get(f"/apps/{app}")).status_code == 200
+    assert (await owner.post("/prove", {"password": "wrong password", "then": path})).status_code == 400
+    before = owner.session
+    answer = await owner.post("/prove", {"password": PASSWORD, "then": path})
+    assert (answer.status_code, answer.headers["location"]) == (303, path)
+    assert owner.session != before
+    assert (await owner.get(path)).status_code == 200
+    for elsewhere in ("https://evil.example", "//evil.example", "/apps/../../evil", "/apps/app_00000001\n"):
+        answer = await owner.post("/prove", {"password": PASSWORD, "then": elsewhere})
+        assert answer.headers["location"] in {"/apps", "/apps/app_00000001"}
 
 
 async def test_a_body_that_no_form_sends_is_refused(owner: Browser) -> None:
