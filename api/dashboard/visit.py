@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from litestar import Request, Response
 from litestar.di import NamedDependency
+from litestar.exceptions import InternalServerException
 
 from api.dashboard.cookie import SESSION_HEADER, forgetting, naming, session_in
 from api.dashboard.csrf import SAFE, TOKEN, form_token, is_from_own_page, is_token_of
@@ -63,7 +64,7 @@ class Visitor:
 
     def page(self, name: str, status: int = 200, **shown: Any) -> Response[str]:  # noqa: ANN401
         """Answer with a page."""
-        return Response(render(name, **self.around(), **shown), status_code=status, media_type="text/html")
+        return Response(render(name, **(self.around() | shown)), status_code=status, media_type="text/html")
 
     def go(self, path: str, done: str | None = None) -> Response[str]:
         """Send the browser on, with a sentence of `DONE` to be told there."""
@@ -161,10 +162,14 @@ async def _form(request: Request[Any, Any, Any], parts: DashboardParts) -> Form:
     if not is_from_own_page(request.headers, parts.dashboard_url):
         raise NotFromOurPage
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_FORM_BYTES:
-            raise BadForm
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_FORM_BYTES:
+                raise BadForm
+    except InternalServerException as error:
+        # The framework's name for a client that has gone, which is no fault of ours.
+        raise BadForm from error
     return Form.read(request.headers.get("content-type", ""), bytes(body))
 
 

@@ -1,5 +1,6 @@
 """Who may do what: each role against each route."""
 
+import inspect
 from typing import Any
 
 import pytest
@@ -48,7 +49,7 @@ def test_every_route_names_its_operation_or_is_for_anybody() -> None:
         needs: Any = route.opt.get("operation")
         assert (needs is None) == (set(route.paths) <= FOR_ANYBODY), route.paths
         if needs is not None:
-            assert "visit" in route.parsed_fn_signature.parameters, route.paths
+            assert "visit" in inspect.signature(route.fn).parameters, route.paths
     assert {operation for _, _, operation in operations()} == set(Operation) == set(LEAST)
 
 

@@ -1,5 +1,6 @@
 """Other sites, other hosts, other tenants: what they get is nothing."""
 
+import re
 import secrets
 from html import escape
 
@@ -139,7 +140,7 @@ async def test_scripts_carry_the_answer_s_own_nonce(owner: Browser) -> None:
         nonce = answer.headers["content-security-policy"].partition("'nonce-")[2].partition("'")[0]
         assert f'nonce="{nonce}"' in answer.text
         assert answer.text.count("<script") == 1
-        assert " on" not in "".join(part.partition(">")[0] for part in answer.text.split("<")[1:]).replace(" one", "")
+        assert re.search(r"<[^>]*\son\w+\s*=", answer.text) is None
         assert "style=" not in answer.text
         seen.add(nonce)
     assert len(seen) == 5
@@ -246,7 +247,6 @@ async def test_what_people_write_stays_text(service: Service, name: str) -> None
         if "<" in name or '"' in name or "'" in name:
             assert name not in page.replace("&lt;!--", ""), path
         assert escape(name).replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in page, path
-        assert "49" not in page or "7 * 7" not in name or "{{ 7 * 7 }}" in page
 
 
 async def test_what_shows_or_destroys_asks_for_the_password_again(owner: Browser, environment: dict[str, str]) -> None:
