@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from api.dashboard.mailer import Mailer
+from api.dashboard.sweeping import sweep_people
 from api.edge.problems import problem
 from api.edge.requests import RequestCounts
 from api.fanout.listener import Listener
@@ -147,6 +148,7 @@ class Wiring:
             "pulse": self.pulse.run(),
             "vitals": self.vitals.run(),
             "mailer": self.mailer.run(),
+            "people": sweep_people(self.postgres),
         }
         for number, lane in enumerate(self.lanes.lanes):
             tasks[f"lane-{number}"] = lane.run()

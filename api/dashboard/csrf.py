@@ -8,6 +8,7 @@ from tenants.hashing import Pepper
 
 TOKEN = "form_token"  # noqa: S105 - a field's name
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+OWN_PORTS = {"http": ":80", "https": ":443"}
 PURPOSE = "dashboard form "
 """Before what is hashed: no API secret has a space."""
 
@@ -24,9 +25,9 @@ def is_from_own_page(headers: Mapping[str, str], dashboard_url: str) -> bool:
 
 
 def origin_of(url: str) -> str:
-    """Give a URL's origin as browsers spell it."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}".lower()
+    """Give a URL's origin as browsers spell it: without the port that is its scheme's own."""
+    parts = urlsplit(url.lower())
+    return f"{parts.scheme}://{parts.netloc.removesuffix(OWN_PORTS.get(parts.scheme, ''))}"
 
 
 def form_token(pepper: Pepper, session: str) -> str:

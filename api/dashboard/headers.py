@@ -2,8 +2,8 @@
 
 import secrets
 from typing import Any
-from urllib.parse import urlsplit
 
+from api.dashboard.csrf import origin_of
 from api.edge.origins import ASGIMessage, ASGIReceive, ASGISend, ASGIService
 
 NONCE = "nonce"
@@ -19,10 +19,10 @@ class Headers:
 
     def __init__(self, service: ASGIService, dashboard_url: str) -> None:
         """Stand before `service`, which answers at `dashboard_url` and by no other name."""
-        parts = urlsplit(dashboard_url)
+        scheme, _, host = origin_of(dashboard_url).partition("://")
         self._service = service
-        self._host = parts.netloc.lower().encode()
-        self._is_secure = parts.scheme == "https"
+        self._host = host.encode()
+        self._is_secure = scheme == "https"
 
     async def __call__(self, scope: ASGIMessage, receive: ASGIReceive, send: ASGISend) -> None:
         """Serve one request."""

@@ -3,7 +3,7 @@
 import pytest
 
 from api.dashboard.cookie import forgetting, naming, session_in
-from api.dashboard.csrf import form_token, is_from_own_page, is_token_of
+from api.dashboard.csrf import form_token, is_from_own_page, is_token_of, origin_of
 from api.dashboard.headers import content_policy
 from tenants.hashing import Pepper
 
@@ -29,6 +29,13 @@ URL = "https://dashboard.example.com"
 def test_a_form_is_ours_by_what_pages_cannot_change(headers: dict[str, str], *, is_own: bool) -> None:
     """All that a browser says of a form's page must be right, and something must be said."""
     assert is_from_own_page(headers, URL) is is_own
+
+
+def test_an_origin_is_spelt_as_browsers_spell_it() -> None:
+    """In lower case, and without the port that is the scheme's own."""
+    assert origin_of("https://Dashboard.Example.com:443") == URL
+    assert origin_of("http://127.0.0.1:8070") == "http://127.0.0.1:8070"
+    assert origin_of("http://example.com:443") == "http://example.com:443"
 
 
 def test_a_form_token_is_one_session_s_and_one_deployment_s() -> None:
