@@ -16,8 +16,8 @@ HERE = Path(__file__).parent
 PAGES = HERE / "pages"
 STATIC = HERE / "static"
 TYPES = {
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css",
+    ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
 

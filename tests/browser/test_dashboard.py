@@ -70,7 +70,7 @@ class Watched:
         folder = os.environ.get("ROOMLOG_SCREENSHOTS")
         for colours, size, kind in (("light", DESK, "light"), ("dark", DESK, "dark"), ("light", PHONE, "phone")):
             await self.page.set_viewport_size(size)
-            await self.page.emulate_media(color_scheme=colours)
+            await self.page.emulate_media(color_scheme=colours, reduced_motion="reduce")
             assert await self.page.evaluate(LOOK) == [], (name, kind)
             if folder is not None:
                 await self.page.screenshot(path=f"{folder}/{name}-{kind}.png", full_page=True)
@@ -131,7 +131,7 @@ async def test_the_whole_way(context: BrowserContext, service: Service) -> None:
     await watched.look("app-empty")
     app = page.url.partition("/apps/")[2].partition("?")[0]
     await page.get_by_role("button", name="Copy: Mint a token").click()
-    await expect(page.get_by_text("Copied")).to_be_visible()
+    await expect(page.get_by_text("Copied", exact=True)).to_be_visible()
     assert app in await page.evaluate("navigator.clipboard.readText()")
 
     await page.get_by_role("link", name="API keys").click()
@@ -143,7 +143,7 @@ async def test_the_whole_way(context: BrowserContext, service: Service) -> None:
     await expect(page.get_by_role("heading", level=1)).to_have_text("Copy your key now")
     await watched.look("key-shown")
     await page.get_by_role("button", name="Copy: API key").click()
-    await expect(page.get_by_text("Copied")).to_be_visible()
+    await expect(page.get_by_text("Copied", exact=True)).to_be_visible()
     key = await page.evaluate("navigator.clipboard.readText()")
     answer = await page.request.post(
         f"{service.url}/v1/tokens", data={"user": "alice"}, headers={"Authorization": f"Bearer {key}"}
@@ -203,13 +203,13 @@ async def test_the_whole_way(context: BrowserContext, service: Service) -> None:
     await page.get_by_role("button", name="Sign out", exact=True).click()
     await expect(page.get_by_role("status")).to_contain_text("signed out")
 
-    await page.goto(link_in(mail_to(service, invited), "/invitation/"))
+    await page.goto(link_in(await mail_to(service, invited), "/invitation/"))
     await watched.look("invitation")
     await page.goto("/forgotten")
     await page.get_by_label("Email").fill(email)
     await page.get_by_role("button", name="Send the link").click()
     await expect(page.get_by_role("status")).to_contain_text("on its way")
-    await page.goto(link_in(mail_to(service, email), "/reset/"))
+    await page.goto(link_in(await mail_to(service, email), "/reset/"))
     await watched.look("reset")
     assert watched.complaints == []
     await page.goto("/nothing")

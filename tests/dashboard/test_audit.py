@@ -57,7 +57,7 @@ async def test_each_change_leaves_one_entry(owner: Browser, service: Service, po
     for action, change in changes:
         before = await entries(postgres, tenant, None, 200)
         answer = await change()
-        assert answer.status_code in {201, 303}, (action, answer.text)
+        assert answer.status_code in {200, 201, 303}, (action, answer.text)
         after = await entries(postgres, tenant, None, 200)
         added: list[Entry] = after[: len(after) - len(before)]
         assert [entry.action for entry in added] == [action]
@@ -84,7 +84,7 @@ async def test_what_is_refused_leaves_no_entry_of_a_change(owner: Browser, postg
 async def test_a_reset_leaves_an_entry(owner: Browser, service: Service, postgres: Postgres) -> None:
     """By whoever had the link, in the log of the person's tenant."""
     await Browser(service).post("/forgotten", {"email": owner.email})
-    path = link_in(mail_to(service, owner.email), "/reset/")
+    path = link_in(await mail_to(service, owner.email), "/reset/")
     await Browser(service).post(path, {"password": "another password"})
     newest = (await entries(postgres, await tenant_of(postgres, owner), None, 1))[0]
     assert (newest.action, newest.email) == ("password.reset", owner.email)

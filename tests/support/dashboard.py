@@ -1,5 +1,6 @@
 """Browsers without a window: what people do on the dashboard, by its forms alone."""
 
+import asyncio
 import json
 import random
 import re
@@ -13,6 +14,7 @@ import httpx2
 
 from tests.support.processes import Service
 
+MAIL_S = 10.0
 PASSWORD = "correct horse battery staple"
 
 
@@ -91,7 +93,7 @@ class Browser:
         answer = await self.post("/team/invite", {"email": email, "role": role})
         assert answer.status_code == 303, answer.text
         invited = Browser(self.service, email, self.organisation)
-        path = link_in(mail_to(self.service, email), "/invitation/")
+        path = link_in(await mail_to(self.service, email), "/invitation/")
         answer = await invited.post(path, {"name": name, "password": PASSWORD})
         assert answer.status_code == 303, answer.text
         await invited.get("/account")
@@ -104,12 +106,15 @@ def key_in(page: str) -> tuple[str, str]:
     return found[1], found[0]
 
 
-def mail_to(service: Service, email: str) -> dict[str, str]:
-    """Give the last mail to an address, of a service that writes its mails into the log."""
-    lines = [line for line in service.log.read_text().splitlines() if line.startswith("{")]
-    mails = [entry for entry in map(json.loads, lines) if entry.get("event") == "mail" and entry["to"] == email]
-    assert mails, f"no mail to {email}"
-    return dict(mails[-1])
+async def mail_to(service: Service, email: str) -> dict[str, str]:
+    """Give the last mail to an address, of a service that writes its mails into the log: they come after the answer."""
+    async with asyncio.timeout(MAIL_S):
+        while True:
+            lines = [line for line in service.log.read_text().splitlines() if line.startswith("{")]
+            mails = [entry for entry in map(json.loads, lines) if entry["event"] == "mail" and entry["to"] == email]
+            if mails:
+                return dict(mails[-1])
+            await asyncio.sleep(0.02)
 
 
 def link_in(mail: dict[str, str], path: str) -> str:
