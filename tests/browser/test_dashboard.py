@@ -54,9 +54,7 @@ class Watched:
         self.page = page
         self.complaints: list[str] = []
         page.set_default_timeout(WAIT_MS)
-        page.on(
-            "console", lambda said: self.complaints.append(said.text) if said.type in {"error", "warning"} else None
-        )
+        page.on("console", self._hear)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
 
