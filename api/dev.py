@@ -153,7 +153,7 @@ def _seed(
 ) -> Demo:
     """Make an app, key, users and room over the service's own REST, or find those of an earlier run."""
     kept, tenant = data / "demo.json", tenant_name(owner.tenant)
-    known = json.loads(kept.read_text()) if kept.exists() else {}
+    known: dict[str, str] = json.loads(kept.read_text()) if kept.exists() else {}
     if known.get("tenant") != tenant:
         operator, operator_token = f"{internal_url}/operator", environ["ROOMLOG_OPERATOR_TOKEN"]
         wish = {"name": "Demo", "environment": "test"}

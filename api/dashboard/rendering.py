@@ -61,16 +61,15 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["static"] = f"/static/{VERSION}"
-    environment.globals["all_grants"] = len(Grant)
     environment.filters["moment"] = moment
     environment.filters["pretty"] = pretty
     return environment
 
 
 _ENVIRONMENT = _environment()
+EVERYWHERE: dict[str, Any] = {"static": f"/static/{VERSION}", "all_grants": len(Grant)}
 
 
 def render(page: str, **shown: Any) -> str:  # noqa: ANN401 - whatever the page shows
     """Give a page's HTML."""
-    return _ENVIRONMENT.get_template(page).render(**shown)
+    return _ENVIRONMENT.get_template(page).render(EVERYWHERE | shown)
