@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
-from tests.support.dashboard import PASSWORD, dashboard_url, link_in, mail_to
+from tests.support.dashboard import PASSWORD, dashboard_url, link_to
 from tests.support.processes import Service, free_port, running_service
 
 WAIT_MS = 15_000
@@ -18,6 +18,35 @@ PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 800}
 EVIL = "<img src=x onerror=alert(1)>\"'{{7*7}}"
 
+HEADINGS = {
+    "sign-up": "Create your account",
+    "sign-in": "Sign in",
+    "forgotten": "Choose a new password",
+    "reset": "Choose a new password",
+    "invitation": "Join Ann & Co",
+    "apps-empty": "Apps",
+    "apps": "Apps",
+    "app-new": "New app",
+    "app-empty": "Support chat",
+    "app-delete": "Delete Support chat?",
+    "keys-empty": "API keys",
+    "keys": "API keys",
+    "keys-revoked": "API keys",
+    "key-new": "New API key",
+    "key-shown": "Copy your key now",
+    "key-rotate": "Rotate Production server",
+    "key-rotated": "Copy your key now",
+    "key-revoke": "Revoke Production server?",
+    "signing": "Signing keys",
+    "settings": "Settings",
+    "settings-wrong": "Settings",
+    "dialog": "Settings",
+    "team": "Team",
+    "audit": "Audit log",
+    "account": "Account",
+    "signing-retire": "Retire ",
+    "nothing": "Nothing here",
+}
 # What a page must be, whatever it shows: gives what is wrong with it.
 LOOK = """
 () => {
@@ -65,6 +94,7 @@ class Watched:
 
     async def look(self, name: str) -> None:
         """See that a page is as pages must be, and take pictures of it."""
+        await expect(self.page.get_by_role("heading", level=1)).to_contain_text(HEADINGS[name])
         folder = os.environ.get("ROOMLOG_SCREENSHOTS")
         for colours, size, kind in (("light", DESK, "light"), ("dark", DESK, "dark"), ("light", PHONE, "phone")):
             await self.page.set_viewport_size(size)
@@ -201,13 +231,13 @@ async def test_the_whole_way(context: BrowserContext, service: Service) -> None:
     await page.get_by_role("button", name="Sign out", exact=True).click()
     await expect(page.get_by_role("status")).to_contain_text("signed out")
 
-    await page.goto(link_in(await mail_to(service, invited), "/invitation/"))
+    await page.goto(await link_to(service, invited, "/invitation/"))
     await watched.look("invitation")
     await page.goto("/forgotten")
     await page.get_by_label("Email").fill(email)
     await page.get_by_role("button", name="Send the link").click()
     await expect(page.get_by_role("status")).to_contain_text("on its way")
-    await page.goto(link_in(await mail_to(service, email), "/reset/"))
+    await page.goto(await link_to(service, email, "/reset/"))
     await watched.look("reset")
     assert watched.complaints == []
     await page.goto("/nothing")

@@ -8,7 +8,7 @@ from tenants.accounts import list_tenants
 from tenants.audit_log import Entry, entries
 from tenants.ids import TenantId
 from tenants.postgres import Postgres
-from tests.support.dashboard import PASSWORD, Browser, link_in, mail_to
+from tests.support.dashboard import PASSWORD, Browser, link_to
 from tests.support.processes import Service
 
 
@@ -84,7 +84,7 @@ async def test_what_is_refused_leaves_no_entry_of_a_change(owner: Browser, postg
 async def test_a_reset_leaves_an_entry(owner: Browser, service: Service, postgres: Postgres) -> None:
     """By whoever had the link, in the log of the person's tenant."""
     await Browser(service).post("/forgotten", {"email": owner.email})
-    path = link_in(await mail_to(service, owner.email), "/reset/")
+    path = await link_to(service, owner.email, "/reset/")
     await Browser(service).post(path, {"password": "another password"})
     newest = (await entries(postgres, await tenant_of(postgres, owner), None, 1))[0]
     assert (newest.action, newest.email) == ("password.reset", owner.email)

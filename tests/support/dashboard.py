@@ -42,6 +42,8 @@ class Browser:
 
     async def post(self, path: str, fields: dict[str, Any] | None = None, **headers: str) -> httpx2.Response:
         """Send a form as a page of ours does."""
+        if self.session is not None and not self.token:
+            await self.get("/account")
         sent = {"form_token": self.token, **(fields or {})}
         body = urlencode({name: value for name, value in sent.items() if value is not None}, doseq=True)
         said = {"Origin": self.url, "Sec-Fetch-Site": "same-origin", **headers}
@@ -58,7 +60,8 @@ class Browser:
             answer = await http.request(method, path, headers=said, content=content)
         if "set-cookie" in answer.headers:
             value = answer.headers["set-cookie"].partition(";")[0].partition("=")[2]
-            self.session = value or None
+            # The forms of pages from before are of another session.
+            self.session, self.token = value or None, ""
         token = re.search(r'name="form_token" value="([0-9a-f]+)"', answer.text)
         if token is not None:
             self.token = token[1]
@@ -93,7 +96,7 @@ class Browser:
         answer = await self.post("/team/invite", {"email": email, "role": role})
         assert answer.status_code == 303, answer.text
         invited = Browser(self.service, email, self.organisation)
-        path = link_in(await mail_to(self.service, email), "/invitation/")
+        path = await link_to(self.service, email, "/invitation/")
         answer = await invited.post(path, {"name": name, "password": PASSWORD})
         assert answer.status_code == 303, answer.text
         await invited.get("/account")
@@ -106,22 +109,24 @@ def key_in(page: str) -> tuple[str, str]:
     return found[1], found[0]
 
 
-async def mail_to(service: Service, email: str) -> dict[str, str]:
-    """Give the last mail to an address, of a service that writes its mails into the log: they come after the answer."""
+async def mail_to(service: Service, email: str, path: str) -> dict[str, str]:
+    """Give the last mail to an address with such a link, from the log: it comes after the answer that it goes with."""
     async with asyncio.timeout(MAIL_S):
         while True:
             lines = [line for line in service.log.read_text().splitlines() if line.startswith("{")]
             mails = [entry for entry in map(json.loads, lines) if entry["event"] == "mail" and entry["to"] == email]
-            if mails:
-                return dict(mails[-1])
+            for mail in reversed(mails):
+                if path in mail["text"]:
+                    return dict(mail)
             await asyncio.sleep(0.02)
 
 
-def link_in(mail: dict[str, str], path: str) -> str:
-    """Give the path of the link in a mail."""
-    found = re.search(rf"(https?://\S+?)({re.escape(path)}\S+)", mail["text"])
-    assert found is not None, mail
-    return found[2]
+async def link_to(service: Service, email: str, path: str) -> str:
+    """Give the path of the link in the last such mail to an address."""
+    text = (await mail_to(service, email, path))["text"]
+    found = re.search(rf"https?://[^/\s]+({re.escape(path)}\S+)", text)
+    assert found is not None, text
+    return found[1]
 
 
 def text_of(page: str) -> str:
