@@ -52,6 +52,16 @@ async def people(stores: Servers, postgres: Postgres) -> AsyncIterator[People]:
     passwords.close()
 
 
+async def until_two_wait(people: People) -> None:
+    """Return once two statements wait for a lock that the test holds."""
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'roomlog-people'"
+    )
+    async with asyncio.timeout(15):
+        while (await people.ask(waiting))[0][0] < 2:
+            await asyncio.sleep(0.01)
+
+
 async def rows_of(people: People) -> list[int]:
     tables = ("people", "tenants", "memberships", "audit_entries", "sessions", "mail_tokens")
     return [(await people.ask(f"SELECT count(*) FROM {table}"))[0][0] for table in tables]
@@ -162,7 +172,7 @@ async def test_hashing_has_a_bound_on_who_waits(people: People, monkeypatch: pyt
     passwords = Passwords()
     let_go = threading.Event()
     known = await passwords.hash(PASSWORD)
-    monkeypatch.setattr(PasswordHasher, "verify", lambda *_: let_go.wait(60))
+    monkeypatch.setattr(PasswordHasher, "verify", lambda *_: let_go.wait(10))
     waiting = [asyncio.create_task(passwords.verify(known, PASSWORD)) for _ in range(slow.AT_ONCE + 1)]
     await asyncio.sleep(0)
     with pytest.raises(Unavailable) as refused:
@@ -334,10 +344,7 @@ async def test_two_owners_who_unmake_each_other_at_once_leave_one(people: People
                 asyncio.create_task(change_role(door, by, of.person.id, VIEWER))
                 for door, (by, of) in zip((second, second), pairs, strict=True)
             ]
-            waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE OF m%'"
-            async with asyncio.timeout(15):
-                while (await people.ask(waiting))[0][0] < 2:
-                    await asyncio.sleep(0.01)
+            await until_two_wait(people)
             await holding.commit()
             done = await asyncio.gather(*doing, return_exceptions=True)
     refused = [result for result in done if isinstance(result, BaseException)]
@@ -457,7 +464,12 @@ async def test_a_code_is_taken_once(people: People) -> None:
         return await second_factors.check(people.postgres, KEYS, person, code, moment_s=moment_s)
 
     assert [await check(later) for later in (0, 1, 1, 0, 2)] == [False, True, False, False, True]
-    assert sorted(await asyncio.gather(check(5), check(5))) == [False, True]
+    async with Postgres.open(people.database_url) as second:
+        async with second.people() as holding:
+            await holding.execute(sql("SELECT 1 FROM people WHERE person_id = :person FOR UPDATE"), {"person": person})
+            checks = [asyncio.create_task(check(5)) for _ in range(2)]
+            await until_two_wait(people)
+        assert sorted(await asyncio.gather(*checks)) == [False, True]
     other = await people.owner()
     assert not await second_factors.check(people.postgres, KEYS, other.person.id, code_at(secret, 7))
 
