@@ -194,6 +194,7 @@ async def test_another_tenant_s_app_is_the_404_of_none(owner: Browser, service: 
     mine = await owner.make_app("Mine")
     my_key, _ = await owner.make_key(mine)
     second = await owner.make_app("Second")
+    await owner.make_key(second)
     tried = 0
     for path in PATHS:
         if "{app_id:str}" not in path:

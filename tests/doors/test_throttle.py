@@ -93,6 +93,7 @@ async def test_an_account_is_tried_slower_and_slower(limits: Limits, client: Red
     assert found[: ACCOUNT[0].burst] == [0.0] * ACCOUNT[0].burst
     waited = found[ACCOUNT[0].burst :]
     paces = [1 / rate.per_s for rate in ACCOUNT]
+    assert (ACCOUNT[0].burst, paces) == (5, [10, 60, 300])
     reached = [max(pace for pace in (0.0, *paces) if wait > pace - 2 * A_LITTLE_S - 1) for wait in waited]
     assert set(reached) >= set(paces)
     assert max(found) <= paces[-1]
