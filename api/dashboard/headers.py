@@ -73,6 +73,8 @@ def content_policy(nonce: str) -> str:
             "frame-ancestors 'none'",
             "object-src 'none'",
             "require-trusted-types-for 'script'",
+            # Of htmx, which swaps in what we render, and then only elements that carry the page's nonce do anything.
+            "trusted-types htmx",
         ]
     )
 

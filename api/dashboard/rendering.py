@@ -1,5 +1,6 @@
 """Pages out: templates with what is shown in them, all of it as text."""
 
+import base64
 import hashlib
 import json
 from datetime import datetime
@@ -15,6 +16,7 @@ from tenants.grants import Grant
 HERE = Path(__file__).parent
 PAGES = HERE / "pages"
 STATIC = HERE / "static"
+VENDOR = STATIC / "vendor"
 TYPES = {
     ".css": "text/css",
     ".js": "text/javascript",
@@ -23,8 +25,14 @@ TYPES = {
 
 
 def read_static() -> dict[str, bytes]:
-    """Give our own static files by their names."""
-    return {path.name: path.read_bytes() for path in sorted(STATIC.iterdir()) if path.suffix in TYPES}
+    """Give our own static files, and those of others that we keep a copy of, by their names."""
+    paths = [*STATIC.iterdir(), *VENDOR.iterdir()]
+    return {path.name: path.read_bytes() for path in sorted(paths) if path.suffix in TYPES}
+
+
+def integrity_of(body: bytes) -> str:
+    """Give what a browser must find a file's digest to be, before it runs it."""
+    return "sha384-" + base64.b64encode(hashlib.sha384(body).digest()).decode()
 
 
 def version_of(files: dict[str, bytes]) -> str:
@@ -37,6 +45,8 @@ def version_of(files: dict[str, bytes]) -> str:
 
 FILES = read_static()
 VERSION = version_of(FILES)
+INTEGRITY = {path.name: integrity_of(FILES[path.name]) for path in VENDOR.iterdir() if path.suffix in TYPES}
+"""Of the files that others wrote."""
 
 
 def moment(at: datetime | str | None) -> Markup:
@@ -67,7 +77,7 @@ def _environment() -> Environment:
 
 
 _ENVIRONMENT = _environment()
-EVERYWHERE: dict[str, Any] = {"static": f"/static/{VERSION}", "all_grants": len(Grant)}
+EVERYWHERE: dict[str, Any] = {"static": f"/static/{VERSION}", "integrity": INTEGRITY, "all_grants": len(Grant)}
 
 
 def render(page: str, **shown: Any) -> str:  # noqa: ANN401 - whatever the page shows
