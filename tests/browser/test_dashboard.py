@@ -3,17 +3,25 @@
 `ROOMLOG_SCREENSHOTS` names a folder for a picture of each page.
 """
 
+import asyncio
+import json
 import os
 import secrets
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 
+import httpx2
 import pytest
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from tests.support.dashboard import PASSWORD, dashboard_url, link_to
 from tests.support.processes import Service, free_port, running_service
 
 WAIT_MS = 15_000
+WITHIN_S = 1.0
+"""For so long a key that has been revoked may go on to be taken."""
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 800}
 EVIL = "<img src=x onerror=alert(1)>\"'{{7*7}}"
@@ -92,6 +100,16 @@ class Watched:
         if said.type in {"error", "warning"} and "status of 4" not in said.text:
             self.complaints.append(said.text)
 
+    async def _serious(self) -> list[str]:
+        """Give what axe finds that would keep somebody from using the page."""
+        found = (await Axe().run(self.page)).response["violations"]
+        return [
+            f"{rule['id']}: {node['html']}"
+            for rule in found
+            if rule["impact"] in {"serious", "critical"}
+            for node in rule["nodes"]
+        ]
+
     async def look(self, name: str) -> None:
         """See that a page is as pages must be, and take pictures of it."""
         await expect(self.page.get_by_role("heading", level=1)).to_contain_text(HEADINGS[name])
@@ -100,6 +118,8 @@ class Watched:
             await self.page.set_viewport_size(size)
             await self.page.emulate_media(color_scheme=colours, reduced_motion="reduce")
             assert await self.page.evaluate(LOOK) == [], (name, kind)
+            if size is DESK:  # in both colours, as contrast is among what axe looks at
+                assert await self._serious() == [], (name, kind)
             if folder is not None:
                 await self.page.screenshot(path=f"{folder}/{name}-{kind}.png", full_page=True)
         await self.page.set_viewport_size(DESK)
@@ -313,3 +333,74 @@ async def test_the_keyboard_is_enough(context: BrowserContext) -> None:
     await expect(page.get_by_role("link", name="Create a test app")).to_be_focused()
     outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
+
+
+class Load:
+    """A customer's server that asks without a pause, and takes its key's new secret when it is given one."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self.key = key
+        self.answers: Counter[int] = Counter()
+        self.last_s: dict[int, float] = {}
+        """When each status was last answered."""
+        self._url = url
+
+    async def run(self) -> None:
+        async with httpx2.AsyncClient(base_url=self._url, timeout=30) as http:
+            while True:
+                answer = await http.get("/v1/rooms", headers={"Authorization": f"Bearer {self.key}"})
+                self.answers[answer.status_code] += 1
+                self.last_s[answer.status_code] = time.monotonic()
+
+    async def go_on(self, status: int, *, times: int = 20) -> None:
+        """Wait until some more have been answered so."""
+        wanted = self.answers[status] + times
+        async with asyncio.timeout(WAIT_MS / 1000):
+            while self.answers[status] < wanted:
+                await asyncio.sleep(0.005)
+
+
+async def key_on(page: Page) -> str:
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Copy your key now")
+    return await page.locator("#key-text").inner_text()
+
+
+async def test_a_key_from_its_making_to_its_end(context: BrowserContext, service: Service) -> None:
+    """It works by curl at once; rotating it under load fails no request; a second after it is revoked it is refused."""
+    page = await context.new_page()
+    await sign_up(page)
+    await make_app(page, "Shop")
+    app = page.url.partition("/apps/")[2].partition("?")[0]
+    await page.goto(f"/apps/{app}/keys/new")
+    await page.get_by_label("Label").fill("server")
+    await page.get_by_role("button", name="Create key").click()
+    first = await key_on(page)
+    command = ["curl", "-sS", "--fail", "-H", f"Authorization: Bearer {first}", f"{service.url}/v1/rooms"]
+    by_curl = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    printed, _ = await by_curl.communicate()
+    assert (by_curl.returncode, json.loads(printed)["rooms"]) == (0, [])
+
+    load = Load(service.url, first)
+    asking = [asyncio.create_task(load.run()) for _ in range(4)]
+    await load.go_on(200)
+    await page.goto(f"/apps/{app}/keys")
+    await page.get_by_role("link", name="Rotate server").click()
+    await page.get_by_role("button", name="Rotate").click()
+    second = await key_on(page)
+    await load.go_on(200)
+    load.key = second
+    await load.go_on(200, times=100)
+    assert set(load.answers) == {200}
+
+    await page.goto(f"/apps/{app}/keys")
+    await page.get_by_role("link", name="Revoke server").click()
+    clicked_s = time.monotonic()
+    await page.get_by_role("button", name="Revoke key").click()
+    await expect(page.get_by_role("status")).to_contain_text("revoked")
+    revoked_s = time.monotonic()
+    await load.go_on(401)
+    for task in asking:
+        task.cancel()
+    await asyncio.gather(*asking, return_exceptions=True)
+    assert set(load.answers) == {200, 401}
+    assert clicked_s < load.last_s[200] < revoked_s + WITHIN_S
