@@ -1,9 +1,10 @@
 """The two clients: `AsyncRoomlog`, and `Roomlog` for programs without `await`."""
 
 import os
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
@@ -86,7 +87,9 @@ class AsyncRoomlog(AsyncResources):
     ) -> None:
         """Make a client; nothing is asked of the service yet. `http` is one of your own, with your proxies and certificates."""
         options = _options(url, timeout_s, retries)
-        self._http = http or httpx2.AsyncClient(base_url=options.base_url, timeout=options.timeout_s)
+        self._http = http or httpx2.AsyncClient(
+            base_url=options.base_url, timeout=options.timeout_s, verify=_authorities()
+        )
         self._owns_http = http is None
         self._credential = _credential(key, token)
         self._open(options)
@@ -203,7 +206,7 @@ class Roomlog(Resources):
     ) -> None:
         """Make a client; nothing is asked of the service yet. `http` is one of your own, with your proxies and certificates."""
         options = _options(url, timeout_s, retries)
-        self._http = http or httpx2.Client(base_url=options.base_url, timeout=options.timeout_s)
+        self._http = http or httpx2.Client(base_url=options.base_url, timeout=options.timeout_s, verify=_authorities())
         self._owns_http = http is None
         self._credential = _credential(key, token)
         self._open(options)
@@ -263,6 +266,12 @@ class Roomlog(Resources):
     def __repr__(self) -> str:
         """Show where and as what it asks, and no secret."""
         return f"<Roomlog {self._options.base_url} {self._credential!r}>"
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Read once what certificates are trusted by: it takes 40 ms, and a server may have a client for each of its users."""
+    return httpx2.create_ssl_context()
 
 
 def _options(url: str | None, timeout_s: float, retries: Retries | None) -> Options:

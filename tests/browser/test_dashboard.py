@@ -11,12 +11,12 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 
-import httpx2
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from tests.support.dashboard import PASSWORD, dashboard_url, link_to
+from tests.support.plain import plain_client
 from tests.support.processes import Service, free_port, running_service
 
 WAIT_MS = 15_000
@@ -346,7 +346,7 @@ class Load:
         self._url = url
 
     async def run(self) -> None:
-        async with httpx2.AsyncClient(base_url=self._url, timeout=30) as http:
+        async with plain_client(self._url) as http:
             while True:
                 answer = await http.get("/v1/rooms", headers={"Authorization": f"Bearer {self.key}"})
                 self.answers[answer.status_code] += 1

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from playwright.async_api import Browser, Page
 
 from tests.support.document import public_client
+from tests.support.plain import plain_client
 from tests.support.processes import Service, running_service
 from tests.support.world import App, new_app
 
@@ -26,7 +26,7 @@ async def app(environment: dict[str, str], tmp_path: Path, good_origin: str) -> 
         async with public_client(service.url) as http:
             made = await new_app(service, http, "live")
             headers = {"Authorization": f"Bearer {service.operator_token}"}
-            async with httpx2.AsyncClient(base_url=service.internal_url, headers=headers) as operator:
+            async with plain_client(service.internal_url, headers=headers) as operator:
                 wish = {"allowed_origins": [good_origin]}
                 assert (await operator.patch(f"/operator/apps/{made.id}", json=wish)).status_code == 200
             await made.room("general", ("ann",))

@@ -13,6 +13,7 @@ from websockets.asyncio.client import connect as connect_socket
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
 from tests.support.document import HELD, read_frame
+from tests.support.plain import plain_client
 from tests.support.processes import Service
 
 WAIT_S = 8.0
@@ -130,7 +131,7 @@ class ByStream(Follower):
         await self.close()
         headers = self.headers | ({} if cursor is None else {"Last-Event-ID": cursor})
         self._stack = contextlib.AsyncExitStack()
-        http = await self._stack.enter_async_context(httpx2.AsyncClient(timeout=30, verify=False))
+        http = await self._stack.enter_async_context(plain_client())
         url = f"{self.service.url}/v1/rooms/{room}/subscribe"
         try:
             answer = await self._stack.enter_async_context(
@@ -208,7 +209,7 @@ class ByPoll(Follower):
     async def _poll(self, wait_s: int) -> None:
         params = {"wait": wait_s, "last": self._last} | ({} if self._at is None else {"after": self._at})
         try:
-            async with httpx2.AsyncClient(timeout=30, verify=False, event_hooks=HELD) as http:
+            async with plain_client(event_hooks=HELD) as http:
                 url = f"{self.service.url}/v1/rooms/{self._room}/events"
                 answer = await http.get(url, params=params, headers=self.headers)
         except httpx2.TransportError as error:

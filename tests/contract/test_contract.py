@@ -5,7 +5,6 @@ import contextlib
 import signal
 from collections.abc import AsyncIterator
 
-import httpx2
 import pytest
 from sqlalchemy import text
 
@@ -14,6 +13,7 @@ from tests.contract.conftest import Follow
 from tests.contract.followers import Follower, Frame, Lost, Refused
 from tests.support.document import public_client
 from tests.support.inside import inside
+from tests.support.plain import plain_client
 from tests.support.processes import Service, running_service
 from tests.support.world import App, World
 
@@ -290,7 +290,7 @@ async def test_a_deleted_room_shows_its_deletion_and_ends(world: World, follow: 
 async def listening(follower: Follower) -> AsyncIterator["asyncio.Task[Frame]"]:
     """Ask for the next frame, and go on once the service has somebody who waits for it: a poll comes and goes."""
     task = asyncio.create_task(follower.next())
-    async with asyncio.timeout(15), httpx2.AsyncClient(base_url=follower.service.internal_url) as http:
+    async with asyncio.timeout(15), plain_client(follower.service.internal_url) as http:
         while (await http.get("/readyz")).json()["connections"] == 0:
             await asyncio.sleep(0.02)
     yield task

@@ -2,14 +2,13 @@
 
 import asyncio
 
-import httpx2
-
 from tests.support.dashboard import PASSWORD, Browser, key_in, link_to, text_of
+from tests.support.plain import plain_client
 from tests.support.processes import Service
 
 
 async def mint(service: Service, key: str) -> int:
-    async with httpx2.AsyncClient(base_url=service.url) as http:
+    async with plain_client(service.url) as http:
         headers = {"Authorization": f"Bearer {key}"}
         return (await http.post("/v1/tokens", json={"user": "alice"}, headers=headers)).status_code
 

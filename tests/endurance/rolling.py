@@ -15,6 +15,7 @@ import httpx2
 from api.subscriptions.connections import SPREAD
 from tests.endurance.balancer import Balancer, balanced
 from tests.endurance.raw import Raw, raw_socket
+from tests.support.plain import plain_client
 from tests.support.processes import Service
 from tests.support.world import App
 
@@ -159,7 +160,7 @@ async def load(app: App, port: int, sockets: int, roll: Roll) -> AsyncIterator[l
             roll.said += 1
             await asyncio.sleep(SAY_EVERY_S)
 
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as http:
+    async with plain_client(f"http://127.0.0.1:{port}", timeout=10) as http:
         following = [asyncio.create_task(follower.run()) for follower in followers]
         opening = asyncio.gather(*(follower.opened.wait() for follower in followers))
         async with asyncio.timeout(GIVE_UP_S):

@@ -5,9 +5,9 @@ import secrets
 from typing import Any
 
 import asyncpg
-import httpx2
 import pytest
 
+from tests.support.plain import plain_client
 from tests.support.world import App, World, new_app
 
 BODY = {"parts": [{"type": "text", "text": "x"}]}
@@ -115,7 +115,7 @@ async def test_a_deleted_app_leaves_nothing_but_its_number(
     await app.ask("POST", "/v1/keys", {"label": canary})
     token = await app.token(canary)
     operator = {"Authorization": f"Bearer {service.operator_token}"}
-    async with httpx2.AsyncClient(base_url=service.internal_url, headers=operator, timeout=30) as asking:
+    async with plain_client(service.internal_url, headers=operator) as asking:
         await asking.patch(f"/operator/apps/{app.id}", json={"name": canary, "limits": {}})
         assert await tables_with(environment, canary)
         job = (await asking.delete(f"/operator/apps/{app.id}")).json()

@@ -4,11 +4,11 @@ import json
 import re
 from pathlib import Path
 
-import httpx2
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.document import public_client
+from tests.support.plain import plain_client
 from tests.support.processes import Service
 from tests.support.world import World
 
@@ -26,7 +26,7 @@ async def figures(service: Service) -> dict[str, float]:
 
 
 async def text(service: Service) -> str:
-    async with httpx2.AsyncClient(base_url=service.internal_url) as http:
+    async with plain_client(service.internal_url) as http:
         answer = await http.get("/metrics")
         assert answer.status_code == 200
         return answer.text
@@ -127,7 +127,7 @@ async def test_a_closed_socket_is_counted_by_its_code(service: Service, world: W
 
 async def test_the_status_tells_how_a_process_is(service: Service) -> None:
     """One page for whoever looks into a process by hand."""
-    async with httpx2.AsyncClient(base_url=service.internal_url) as http:
+    async with plain_client(service.internal_url) as http:
         status = (await http.get("/statusz")).json()
     assert status["mode"] in {"live", "degraded"}
     assert status["epoch"] == 1

@@ -7,11 +7,11 @@ import time
 from typing import Any
 
 import asyncpg
-import httpx2
 import jwt
 import pytest
 
 from tenants.keys import parse_key
+from tests.support.plain import plain_client
 from tests.support.processes import Service
 from tests.support.secrets import signing_secret
 from tests.support.world import App, World
@@ -240,7 +240,7 @@ async def test_no_secret_stands_in_the_database(world: World, environment: dict[
 
 async def test_the_operator_s_rest_takes_the_operator_s_token(service: Service) -> None:
     """Nobody else makes tenants, and nothing of it is on the public listener."""
-    async with httpx2.AsyncClient() as http:
+    async with plain_client() as http:
         for headers in ({}, {"Authorization": "Bearer wrong"}):
             answer = await http.get(service.internal_url + "/operator/tenants", headers=headers)
             assert answer.status_code == 401

@@ -2,12 +2,12 @@
 
 import json
 
-import httpx2
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.support.document import public_client
+from tests.support.plain import plain_client
 from tests.support.processes import Service
 from tests.support.sockets import Socket
 from tests.support.world import App, World
@@ -21,7 +21,7 @@ READS = ["/v1/rooms", "/v1/rooms/r", "/v1/rooms/r/messages", "/v1/rooms/r/events
 async def app(world: World) -> App:
     """An app that lists one origin, with a room."""
     headers = {"Authorization": f"Bearer {world.app.service.operator_token}"}
-    async with httpx2.AsyncClient(base_url=world.app.service.internal_url, headers=headers, timeout=30) as operator:
+    async with plain_client(world.app.service.internal_url, headers=headers) as operator:
         wish = {"allowed_origins": [GOOD]}
         assert (await operator.patch(f"/operator/apps/{world.app.id}", json=wish)).status_code == 200
     await world.app.room("r", ("ann",))

@@ -3,13 +3,14 @@
 import httpx2
 import pytest
 
+from tests.support.plain import plain_client
 from tests.support.world import World
 
 
 async def change(world: World, settings: dict[str, object]) -> httpx2.Response:
     service = world.app.service
     headers = {"Authorization": f"Bearer {service.operator_token}"}
-    async with httpx2.AsyncClient(base_url=service.internal_url, headers=headers, timeout=30) as operator:
+    async with plain_client(service.internal_url, headers=headers) as operator:
         return await operator.patch(f"/operator/apps/{world.app.id}", json=settings)
 
 

@@ -9,6 +9,7 @@ import httpx2
 import jwt
 import pytest
 
+from tests.support.plain import plain_client
 from tests.support.sockets import Socket, connect
 from tests.support.world import App, World
 
@@ -20,7 +21,7 @@ async def operator(world: World) -> AsyncIterator[httpx2.AsyncClient]:
     """The operator's REST."""
     service = world.app.service
     headers = {"Authorization": f"Bearer {service.operator_token}"}
-    async with httpx2.AsyncClient(base_url=service.internal_url, headers=headers, timeout=30) as http:
+    async with plain_client(service.internal_url, headers=headers) as http:
         yield http
 
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import httpx2
 import pytest
 
+from tests.support.plain import plain_client
 from tests.support.world import World
 
 PATH = "/v1/rooms/r/messages"
@@ -35,7 +35,7 @@ async def test_an_answer_is_the_framework_s(world: World, name: str) -> None:
     content, headers = CASES[name]
     sent = {"Authorization": f"Bearer {await world.app.token('ann')}", "Content-Type": "application/json", **headers}
     sent = {field: value for field, value in sent.items() if value}
-    async with httpx2.AsyncClient(base_url=world.app.service.url) as http:
+    async with plain_client(world.app.service.url) as http:
         straight, framework = [
             await http.post(path, content=content, headers=sent | _own_key(sent, path)) for path in (PATH, PATH + "/")
         ]
@@ -60,7 +60,7 @@ async def test_what_only_looks_like_it_is_left_to_the_framework(
     """Other methods, and paths whose middle is no id of a room."""
     await world.app.room("r", ("ann",))
     sent = {"Authorization": f"Bearer {await world.app.token('ann')}"}
-    async with httpx2.AsyncClient(base_url=world.app.service.url) as http:
+    async with plain_client(world.app.service.url) as http:
         answer = await http.request(method, path, content=GOOD, headers=sent)
     assert (answer.status_code, answer.headers["content-type"].partition("/")[0]) == (status, "application")
 

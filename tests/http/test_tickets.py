@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
-import httpx2
 import pytest
 
 from tests.contract.followers import events_of
 from tests.support.document import public_client
+from tests.support.plain import plain_client
 from tests.support.processes import Service, running_service
 from tests.support.world import App, World, new_app
 
@@ -234,7 +234,7 @@ async def test_an_evil_page_has_no_use_for_a_ticket(world: World) -> None:
     await app.room("r", ("ann",))
     url = (await a_ticket(app, "r", user="ann"))["url"]
     headers = {"Authorization": f"Bearer {app.service.operator_token}"}
-    async with httpx2.AsyncClient(base_url=app.service.internal_url, headers=headers, timeout=30) as operator:
+    async with plain_client(app.service.internal_url, headers=headers) as operator:
         await operator.patch(f"/operator/apps/{app.id}", json={"allowed_origins": ["https://a.example"]})
     async with asyncio.timeout(WAIT_S):
         while True:

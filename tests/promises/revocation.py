@@ -18,6 +18,7 @@ from websockets.asyncio.client import ClientConnection
 
 from tests.promises.cluster import Cluster, running_cluster
 from tests.support.document import public_client
+from tests.support.plain import plain_client
 from tests.support.processes import Service
 from tests.support.sockets import connect
 from tests.support.world import App, new_app
@@ -94,9 +95,7 @@ async def measure(cluster: Cluster) -> list[Times]:
     headers = {"Authorization": f"Bearer {first.operator_token}"}
     async with contextlib.AsyncExitStack() as stack:
         http = await stack.enter_async_context(public_client(first.url))
-        operator = await stack.enter_async_context(
-            httpx2.AsyncClient(base_url=first.internal_url, headers=headers, timeout=30)
-        )
+        operator = await stack.enter_async_context(plain_client(first.internal_url, headers=headers))
         found: list[Times] = []
         for kind, prepare in KINDS.items():
             app = await new_app(first, http)

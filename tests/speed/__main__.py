@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx2
 import redis.asyncio
 import uvloop
 
@@ -24,6 +23,7 @@ from tests.speed.loops import IN_FLIGHT, Figures
 from tests.speed.machine import Servers, cores, pinned
 from tests.speed.report import Goal, Report, Row
 from tests.speed.workloads import Bench
+from tests.support.plain import plain_client
 from tests.support.processes import ROOT, Service, new_settings, running_service
 from tests.support.world import App, new_app
 
@@ -120,7 +120,7 @@ class Run:
         assert service.process is not None
         pids = Servers(service.process.pid, postmaster, redis_pid)
         quotas = {"user_connections": PLENTY, "app_connections": PLENTY}
-        async with httpx2.AsyncClient(base_url=service.url, timeout=30) as http:
+        async with plain_client(service.url) as http:
             self._app = await new_app(service, http, limits=quotas)
             self._bench = Bench(self._app, pids, self._report.seconds)
             parts = {

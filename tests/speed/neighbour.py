@@ -21,6 +21,7 @@ import httpx2
 
 from api.embedded import servers
 from api.migrate import migrate
+from tests.support.plain import plain_client
 from tests.support.processes import ROOT, Service, new_settings, running_service
 from tests.support.sockets import Socket, connect
 from tests.support.world import App, new_app
@@ -51,7 +52,7 @@ def main() -> int:
 
 async def measure(service: Service, seconds: float) -> int:
     """Print the figures; gives 0 if B lost nothing and A was held to its limit, however fast they were."""
-    async with httpx2.AsyncClient(base_url=service.url, timeout=30) as http:
+    async with plain_client(service.url) as http:
         steady = await new_app(service, http)
         await steady.room("r", ("ann",))
         alone = await send_steadily(steady, seconds)

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 import httpx2
 
+from tests.support.plain import plain_client
 from tests.support.processes import Service
 
 MAIL_S = 10.0
@@ -56,7 +57,7 @@ class Browser:
         said = {"X-Forwarded-For": self.address, **headers}
         if self.session is not None:
             said.setdefault("Cookie", f"roomlog={self.session}")
-        async with httpx2.AsyncClient(base_url=self.url, timeout=30) as http:
+        async with plain_client(self.url) as http:
             answer = await http.request(method, path, headers=said, content=content)
         if "set-cookie" in answer.headers:
             value = answer.headers["set-cookie"].partition(";")[0].partition("=")[2]

@@ -10,6 +10,8 @@ from typing import Any
 import httpx2
 from jsonschema_rs import Draft202012Validator, ValidationError, validator_for
 
+from tests.support.plain import plain_client
+
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "openapi" / "openapi.json"
 PROBLEM = "application/problem+json"
@@ -148,4 +150,4 @@ def public_client(url: str) -> httpx2.AsyncClient:
         if response.request.url.netloc == place.netloc:
             await hold_answer(response)
 
-    return httpx2.AsyncClient(base_url=place, timeout=30, event_hooks={"response": [hold]})
+    return plain_client(place, event_hooks={"response": [hold]})

@@ -10,6 +10,7 @@ import msgspec
 
 from tenants.budgets import Allowance, Allowed
 from tests.support.document import public_client
+from tests.support.plain import plain_client
 from tests.support.processes import Service
 from tests.support.sockets import Socket, connect
 
@@ -105,7 +106,7 @@ async def new_app(
 ) -> App:
     """Make an app of a new tenant, with limits that tests do not meet unless they name others."""
     headers = {"Authorization": f"Bearer {service.operator_token}"}
-    async with httpx2.AsyncClient(base_url=service.internal_url, headers=headers, timeout=30) as operator:
+    async with plain_client(service.internal_url, headers=headers) as operator:
         made = await operator.post("/operator/tenants", json={"name": "T"})
         assert made.status_code == 201, made.text
         tenant = made.json()

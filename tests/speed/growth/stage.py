@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx2
 import redis.asyncio
 
 from api.embedded import servers
@@ -15,6 +14,7 @@ from api.migrate import migrate
 from tests.endurance.gauges import raise_open_files
 from tests.speed.machine import Servers, cores, pinned
 from tests.speed.workloads import Bench
+from tests.support.plain import plain_client
 from tests.support.processes import ROOT, Service, new_settings, running_service
 from tests.support.world import new_app
 
@@ -51,7 +51,7 @@ class Stage:
         async with redis.asyncio.Redis.from_url(self.redis_url) as client:
             redis_pid = (await client.info("server"))["process_id"]
         first, *others = (service.process.pid for service in self.services if service.process is not None)
-        async with httpx2.AsyncClient(base_url=self.services[0].url, timeout=30) as http:
+        async with plain_client(self.services[0].url) as http:
             quotas = {"user_connections": PLENTY, "app_connections": PLENTY}
             app = await new_app(self.services[0], http, limits=quotas)
             app.tokens["ann"] = (await app.mint("ann", DAY_S))["token"]  # measuring may take longer than a token lives

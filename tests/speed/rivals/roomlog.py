@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx2
 import redis.asyncio
 
 from api.embedded import servers
@@ -18,6 +17,7 @@ from tests.speed import limits, workloads
 from tests.speed.loops import Figures
 from tests.speed.machine import Servers, pinned
 from tests.speed.workloads import Bench
+from tests.support.plain import plain_client
 from tests.support.processes import ROOT, new_settings, running_service
 from tests.support.world import new_app
 
@@ -87,7 +87,7 @@ async def roomlog(folder: Path, core: int, seconds: float) -> AsyncIterator[Room
         postmaster = next(stores.data.glob("pg[0-9]*")) / "postmaster.pid"
         assert service.process is not None
         pids = Servers(service.process.pid, int(postmaster.read_text().split()[0]), redis_pid)
-        http = await stack.enter_async_context(httpx2.AsyncClient(base_url=service.url, timeout=30))
+        http = await stack.enter_async_context(plain_client(service.url))
         app = await new_app(service, http, limits={"user_connections": PLENTY, "app_connections": PLENTY})
         yield Roomlog(Bench(app, pids, seconds), stores.database_url, version())
 
