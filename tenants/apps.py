@@ -22,7 +22,9 @@ INSERT INTO apps (app_id, tenant_id, name, environment, allowed_origins)
 SELECT :app, t.tenant_id, :name, :environment, :origins FROM tenants t WHERE t.tenant_id = :tenant
 RETURNING created_at
 """)
-COLUMNS = "app_id, tenant_id, name, environment, created_at, allowed_origins, limits, retention_s, suspended_at"
+COLUMNS = (
+    "app_id, tenant_id, name, environment, created_at, allowed_origins, limits, own_limits, retention_s, suspended_at"
+)
 LIST = text(f"""
 SELECT {COLUMNS} FROM apps
  WHERE tenant_id = :tenant AND deleted_at IS NULL ORDER BY created_at, app_id
@@ -30,7 +32,7 @@ SELECT {COLUMNS} FROM apps
 GET = text(f"SELECT {COLUMNS} FROM apps WHERE app_id = :app AND deleted_at IS NULL")
 CHANGE = text(f"""
 UPDATE apps SET name = coalesce(CAST(:name AS text), name), allowed_origins = coalesce(CAST(:origins AS text[]), allowed_origins),
-       limits = coalesce(CAST(:limits AS text), limits),
+       limits = coalesce(CAST(:limits AS text), limits), own_limits = coalesce(CAST(:own_limits AS text), own_limits),
        retention_s = CASE WHEN :changes_retention THEN CAST(:retention_s AS bigint) ELSE retention_s END,
        suspended_at = CASE CAST(:suspended AS boolean) WHEN true THEN coalesce(suspended_at, now()) WHEN false THEN NULL
                       ELSE suspended_at END
@@ -54,7 +56,9 @@ class App:
     created_at: str
     allowed_origins: list[str]
     limits: str
-    """A JSON object of what differs from the default limits."""
+    """A JSON object of what differs from the default limits, by the operator."""
+    own_limits: str
+    """A JSON object of what is lower than that, by the tenant."""
     retention_s: int | None
     is_suspended: bool
 
@@ -66,6 +70,7 @@ class AppSettings:
     name: str | None = None
     allowed_origins: list[str] | None = None
     limits: str | None = None
+    own_limits: str | None = None
     retention_s: int | msgspec.UnsetType | None = msgspec.UNSET
     suspended: bool | None = None
 
@@ -86,7 +91,7 @@ async def create_app(
         if row is None:
             raise NotFound
         await insert_signing_key(connection, master_keys, scope)
-    return App(scope, name, environment, to_rfc3339(row.created_at), origins, "{}", None, is_suspended=False)
+    return App(scope, name, environment, to_rfc3339(row.created_at), origins, "{}", "{}", None, is_suspended=False)
 
 
 async def list_apps(postgres: Postgres, tenant: TenantId) -> list[App]:
@@ -114,6 +119,7 @@ async def change_app(postgres: Postgres, app: AppId, settings: AppSettings) -> A
         "name": settings.name,
         "origins": settings.allowed_origins,
         "limits": settings.limits,
+        "own_limits": settings.own_limits,
         "changes_retention": changes_retention,
         "retention_s": None if retention is msgspec.UNSET else retention,
         "suspended": settings.suspended,
@@ -150,6 +156,7 @@ def _app(row: Any) -> App:  # noqa: ANN401 - a row of SQLAlchemy has no better t
         created_at=to_rfc3339(row.created_at),
         allowed_origins=list(row.allowed_origins),
         limits=row.limits,
+        own_limits=row.own_limits,
         retention_s=row.retention_s,
         is_suspended=row.suspended_at is not None,
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 import structlog
@@ -52,6 +52,20 @@ class Allowance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     rooms: Amount = 1_000_000
     room_members: Amount = 20_000
     stored_bytes: Amount = 100 * 2**30
+
+
+class OwnLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """What a tenant sets by itself: for each of its users and rooms, and only lower than its operator does; None is not set."""
+
+    user_requests: Allowed | None = None
+    user_sends: Allowed | None = None
+    user_openings: Allowed | None = None
+    room_sends: Allowed | None = None
+    user_connections: Amount | None = None
+    room_members: Amount | None = None
+
+
+Limiting = TypeVar("Limiting", Allowance, OwnLimits)
 
 
 class Budget(StrEnum):
@@ -139,17 +153,37 @@ class Budgets:
         policy = await self._policies.of(caller.scope.app)
         if policy is None:
             raise Unauthenticated
-        return read_allowance(policy.limits)
+        return read_allowance(policy.limits, policy.own_limits)
 
 
 @lru_cache(maxsize=10_000)
-def read_allowance(text: str) -> Allowance:
-    """Read the limits of a policy; of what this version cannot read, the defaults hold."""
+def read_allowance(limits: str, own_limits: str = "{}") -> Allowance:
+    """Read the limits of a policy: of each the operator's or the tenant's own, whichever is lower.
+
+    Of what this version cannot read, the defaults hold.
+    """
+    allowance, own = _read(limits, Allowance), _read(own_limits, OwnLimits)
+    lowered: dict[str, Allowed | int] = {}
+    for name in own.__struct_fields__:
+        given, wished = getattr(allowance, name), getattr(own, name)
+        if isinstance(wished, Allowed):
+            lowered[name] = Allowed(min(given.per_s, wished.per_s), min(given.burst, wished.burst))
+        elif wished is not None:
+            lowered[name] = min(given, wished)
+    return msgspec.structs.replace(allowance, **lowered)
+
+
+def read_own_limits(own_limits: str) -> OwnLimits:
+    """Read what a tenant has set by itself."""
+    return _read(own_limits, OwnLimits)
+
+
+def _read(text: str, kind: type[Limiting]) -> Limiting:
     try:
-        return msgspec.json.decode(text, type=Allowance)
+        return msgspec.json.decode(text, type=kind)
     except msgspec.DecodeError as error:
         log.warning("limits_unreadable", error=str(error))
-        return Allowance()
+        return kind()
 
 
 def _limits(caller: Caller, allowance: Allowance, budgets: Sequence[Budget], room: str | None) -> tuple[Limit, ...]:

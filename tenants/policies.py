@@ -16,7 +16,7 @@ MAX_REMEMBERED = 50_000
 ANY_ORIGIN = "*"
 
 FIND = """
-SELECT tenant_id, environment, allowed_origins, limits, retention_s, suspended_at, tokens_valid_from
+SELECT tenant_id, environment, allowed_origins, limits, own_limits, retention_s, suspended_at, tokens_valid_from
   FROM apps WHERE app_id = $1 AND deleted_at IS NULL
 """
 
@@ -30,7 +30,9 @@ class Policy:
     allowed_origins: frozenset[str]
     """Origins of web pages that may use the app; `*` stands for any."""
     limits: str
-    """A JSON object of what differs from the default limits."""
+    """A JSON object of what differs from the default limits, by the operator."""
+    own_limits: str
+    """A JSON object of what is lower than that, by the tenant."""
     retention_s: int | None
     """For how long messages are kept; None: for ever."""
     is_suspended: bool
@@ -95,6 +97,7 @@ class Policies:
             environment=row["environment"],
             allowed_origins=frozenset(row["allowed_origins"]),
             limits=row["limits"],
+            own_limits=row["own_limits"],
             retention_s=row["retention_s"],
             is_suspended=row["suspended_at"] is not None,
             tokens_valid_from=None if valid_from is None else valid_from.timestamp(),

@@ -10,6 +10,7 @@ from api.dashboard.app_routes import ROUTES as APPS
 from api.dashboard.audit_routes import ROUTES as AUDIT
 from api.dashboard.headers import Headers
 from api.dashboard.key_routes import ROUTES as KEYS
+from api.dashboard.limit_routes import ROUTES as LIMITS
 from api.dashboard.parts import DashboardParts
 from api.dashboard.people_routes import ENTRANCE
 from api.dashboard.people_routes import ROUTES as PEOPLE
@@ -19,7 +20,7 @@ from api.dashboard.team_routes import ROUTES as TEAM
 from api.dashboard.visit import provide_visit, provide_visitor
 from api.edge.origins import ASGIService
 
-ROUTES = [*PEOPLE, *TEAM, *APPS, *KEYS, *AUDIT, *STATIC]
+ROUTES = [*PEOPLE, *TEAM, *APPS, *LIMITS, *KEYS, *AUDIT, *STATIC]
 """All that the dashboard answers; each route takes a `Visit` and names its operation, or is for anybody."""
 
 

@@ -1,6 +1,5 @@
 """Apps: made, looked at, set, suspended and deleted."""
 
-import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -11,7 +10,6 @@ from api.dashboard.snippets import snippets_of
 from api.dashboard.visit import Visit
 from api.dashboard.wishes import DAY_S, environment_of, settings_of
 from tenants.apps import App, AppSettings, change_app, create_app, delete_app, list_apps
-from tenants.budgets import Allowed, read_allowance
 from tenants.ids import app_name
 from tenants.keys import list_keys
 
@@ -130,7 +128,7 @@ def _settings(visit: Visit, app: App, wrong: Wrong | None = None) -> Response[st
         "retention_days": visit.form.typed("retention_days") if wrong else shown["retention_days"],
     }
     status = 400 if wrong else 200
-    return visit.page("app_settings.html", status, app=shown, given=given, limits=_limits(app), wrong=wrong)
+    return visit.page("app_settings.html", status, app=shown, given=given, wrong=wrong)
 
 
 def _shown(app: App) -> dict[str, object]:
@@ -146,16 +144,3 @@ def _shown(app: App) -> dict[str, object]:
 
 def _told(app: App) -> dict[str, object]:
     return {"name": app.name, "origins": app.allowed_origins, "retention_s": app.retention_s}
-
-
-def _limits(app: App) -> list[tuple[str, str]]:
-    """Give what the app may do as a table for people."""
-    allowance = read_allowance(app.limits)
-    shown: list[tuple[str, str]] = []
-    for field in msgspec.structs.fields(allowance):
-        allowed: Allowed | int = getattr(allowance, field.name)
-        text = (
-            f"{allowed.per_s:,} a second, {allowed.burst:,} at once" if isinstance(allowed, Allowed) else f"{allowed:,}"
-        )
-        shown.append((field.name.replace("_", " "), text))
-    return shown

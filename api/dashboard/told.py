@@ -16,6 +16,7 @@ DONE = {
     "member_removed": "The member is removed, and signed out.",
     "app_created": "Your app is ready.",
     "app_changed": "Saved. Every process goes by it within a second.",
+    "limits_changed": "Saved. Every process goes by your limits within a second.",
     "app_suspended": "The app is suspended: all its connections have ended.",
     "app_resumed": "The app is running again.",
     "app_deleted": "The app is gone; what was in it is being erased.",

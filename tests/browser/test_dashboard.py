@@ -46,6 +46,8 @@ HEADINGS = {
     "key-rotated": "Copy your key now",
     "key-revoke": "Revoke Production server?",
     "signing": "Signing keys",
+    "limits": "Limits",
+    "limits-wrong": "Limits",
     "settings": "Settings",
     "settings-wrong": "Settings",
     "dialog": "Settings",
@@ -217,6 +219,12 @@ async def test_the_whole_way(context: BrowserContext, service: Service) -> None:
     await watched.look("signing")
     await page.get_by_role("link", name="Retire").first.click()
     await watched.look("signing-retire")
+    await page.get_by_role("link", name="Limits").click()
+    await watched.look("limits")
+    await page.get_by_label("Messages of a user, at once").fill("1000")
+    await page.get_by_role("button", name="Save limits").click()
+    await expect(page.get_by_label("Messages of a user, at once")).to_have_attribute("aria-invalid", "true")
+    await watched.look("limits-wrong")
     await page.get_by_role("link", name="Settings").click()
     await watched.look("settings")
     await page.get_by_label("Allowed origins").fill("nonsense")

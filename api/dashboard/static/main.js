@@ -4,3 +4,6 @@ import { confirmations } from "./confirm.js";
 
 copyButtons(document);
 confirmations(document);
+
+// On a phone the tab of this page may lie beyond the edge of the row that it is in.
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

@@ -1,0 +1,16 @@
+"""Limits that a tenant sets by itself, below those of its operator."""
+
+from api.migrate import refuse_downgrade, run_sql
+
+revision = "0015"
+down_revision = "0011"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Run this revision's SQL."""
+    run_sql(__file__)
+
+
+downgrade = refuse_downgrade
