@@ -14,14 +14,16 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tenants.apps import get_app
+from tenants.audit_log import By, inside
 from tenants.clock import now, to_rfc3339
 from tenants.controls import KeyRevoked, KeyRotated, send_control
 from tenants.errors import NotFound
 from tenants.grants import ALL, Grant
 from tenants.hashing import Pepper
-from tenants.ids import APP_WIDTH, KEY_WIDTH, AppId, KeyNumber, TenantId, from_base62, to_base62
+from tenants.ids import APP_WIDTH, KEY_WIDTH, AppId, KeyNumber, TenantId, app_name, from_base62, to_base62
 from tenants.policies import Environment
 from tenants.postgres import Postgres
 from tenants.scope import Scope
@@ -52,7 +54,7 @@ UPDATE api_keys SET last_used_on = current_date
 """)
 REVOKE = text("""
 UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE app_id = :app AND key_number = :key
-RETURNING key_number
+RETURNING label, revoked_at = now() AS is_new
 """)
 ROTATE = text("""
 UPDATE api_keys SET previous_hash = secret_hash, previous_until = :until, secret_hash = :hash, pepper_version = :version
@@ -63,9 +65,17 @@ RETURNING *
 END_TICKETS = text("""
 UPDATE tickets SET ends_at = least(ends_at, :until) WHERE app_id = :app AND key_number = :key
 """)
+# Kept for as long as the app: the page of a form can be loaded anew at any time.
+TAKE_REQUEST = text("""
+INSERT INTO key_requests (app_id, key_hash, key_number) VALUES (:app, :request, :key) ON CONFLICT DO NOTHING RETURNING app_id
+""")
 SEEN_IN_BROWSER = text("""
 UPDATE api_keys SET seen_in_browser_at = now() WHERE app_id = :app AND key_number = :key
 """)
+
+
+class AskedAlready(Exception):
+    """The same request has made a key, or given one a new secret: nothing is done twice, and no secret shown twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +147,13 @@ async def create_key(
     *,
     grants: frozenset[Grant] | None = None,
     expires_at: datetime | None = None,
+    idempotency_key: str | None = None,
+    by: By | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key and give it with its text, which nobody can give again; raises `NotFound` without such an app.
 
-    Without `grants` it may do everything, without `expires_at` it holds until it is revoked.
+    Without `grants` it may do everything, without `expires_at` it holds until it is revoked. Raises `AskedAlready` if the app has
+    seen this idempotency key before.
     """
     environment: Environment = (await get_app(postgres, app)).environment
     secret = _new_secret()
@@ -152,19 +165,30 @@ async def create_key(
         "grants": None if grants is None else sorted(grants),
         "expires_at": expires_at,
     }
-    async with postgres.transaction(app) as connection:
+    async with postgres.transaction(inside(app, by)) as connection:
         await connection.execute(QUEUE, {"app": app})
-        row = (await connection.execute(INSERT, values)).one()
-    key = _key(app, row)
+        key = _key(app, (await connection.execute(INSERT, values)).one())
+        await _take_request(connection, pepper, app, key, idempotency_key)
+        if by is not None:
+            detail = {"label": label, "grants": sorted(key.grants), "expires": key.expires_at}
+            await by.note(connection, "key.made", key.id, app=app_name(app), **detail)
     return key, _spell(environment, key.id, secret)
 
 
 async def rotate_key(
-    postgres: Postgres, pepper: Pepper, app: AppId, number: KeyNumber, overlap_s: int
+    postgres: Postgres,
+    pepper: Pepper,
+    app: AppId,
+    number: KeyNumber,
+    overlap_s: int,
+    *,
+    idempotency_key: str | None = None,
+    by: By | None = None,
 ) -> tuple[ApiKey, str]:
     """Give a key a new secret, shown once; the one before holds for `overlap_s` more. Raises `NotFound`.
 
-    What the old secret has opened is closed at the end of the overlap.
+    What the old secret has opened is closed at the end of the overlap. Raises `AskedAlready` if the app has seen this idempotency
+    key before.
     """
     environment: Environment = (await get_app(postgres, app)).environment
     secret = _new_secret()
@@ -176,13 +200,17 @@ async def rotate_key(
         "version": pepper.version,
         "until": until,
     }
-    async with postgres.transaction(app) as connection:
+    async with postgres.transaction(inside(app, by)) as connection:
         row = (await connection.execute(ROTATE, values)).one_or_none()
         if row is None:
             raise NotFound
+        key = _key(app, row)
+        await _take_request(connection, pepper, app, key, idempotency_key)
         await connection.execute(END_TICKETS, values)
         await send_control(connection, KeyRotated(app, number, until.timestamp()))
-    key = _key(app, row)
+        if by is not None:
+            detail = {"label": key.label, "overlap_s": overlap_s}
+            await by.note(connection, "key.rotated", key.id, app=app_name(app), **detail)
     return key, _spell(environment, key.id, secret)
 
 
@@ -193,12 +221,15 @@ async def list_keys(postgres: Postgres, app: AppId) -> list[ApiKey]:
     return [_key(app, row) for row in rows]
 
 
-async def revoke_key(postgres: Postgres, app: AppId, number: KeyNumber) -> None:
+async def revoke_key(postgres: Postgres, app: AppId, number: KeyNumber, *, by: By | None = None) -> None:
     """Revoke a key: within a second no process takes it any more. Repeating it changes nothing; raises `NotFound`."""
-    async with postgres.transaction(app) as connection:
-        if (await connection.execute(REVOKE, {"app": app, "key": number})).one_or_none() is None:
+    async with postgres.transaction(inside(app, by)) as connection:
+        row = (await connection.execute(REVOKE, {"app": app, "key": number})).one_or_none()
+        if row is None:
             raise NotFound
         await send_control(connection, KeyRevoked(app, number))
+        if by is not None and row.is_new:
+            await by.note(connection, "key.revoked", key_id(app, number), app=app_name(app), label=row.label)
 
 
 async def note_in_browser(postgres: Postgres, app: AppId, number: KeyNumber) -> None:
@@ -230,6 +261,17 @@ async def verify_key(postgres: Postgres, pepper: Pepper, key: ParsedKey) -> Veri
         expires_at=None if end is None else end.timestamp(),
         is_suspended=row.is_suspended,
     )
+
+
+async def _take_request(
+    connection: AsyncConnection, pepper: Pepper, app: AppId, key: ApiKey, idempotency_key: str | None
+) -> None:
+    """Note what asked for this, in the transaction that does it; raises `AskedAlready`, which takes it back."""
+    if idempotency_key is None:
+        return
+    values = {"app": app, "request": pepper.key_hash(idempotency_key), "key": key.number}
+    if (await connection.execute(TAKE_REQUEST, values)).one_or_none() is None:
+        raise AskedAlready
 
 
 def _key(app: AppId, row: Any) -> ApiKey:  # noqa: ANN401 - a row of SQLAlchemy has no better type

@@ -29,10 +29,11 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tenants.audit_log import By
 from tenants.clock import to_rfc3339
 from tenants.controls import SigningKeyRetired, send_control
 from tenants.errors import NotFound, WrongPublicKey
-from tenants.ids import AppId, TenantId, to_base62
+from tenants.ids import AppId, TenantId, app_name, to_base62
 from tenants.postgres import Postgres
 from tenants.scope import Scope
 from tenants.sealing import MasterKeys, Owner, Sealed
@@ -57,7 +58,7 @@ SELECT key_id, algorithm, secret, sealed, sealed_key, master_version FROM signin
 """)
 RETIRE = text("""
 UPDATE signing_keys SET retired_at = coalesce(retired_at, now()) WHERE app_id = :app AND key_id = :key_id
-RETURNING key_id
+RETURNING retired_at = now() AS is_new
 """)
 VERIFIER = text("""
 SELECT k.key_id, k.algorithm, k.secret, k.sealed, k.sealed_key, k.master_version, k.public_key, k.customer_signs,
@@ -181,11 +182,14 @@ async def insert_signing_key(
 
 
 async def create_signing_key(
-    postgres: Postgres, master_keys: MasterKeys, scope: Scope, wish: NewKey = HS256
+    postgres: Postgres, master_keys: MasterKeys, scope: Scope, wish: NewKey = HS256, *, by: By | None = None
 ) -> tuple[SigningKey, bytes | None]:
     """Make a signing key; tokens of the older ones go on to hold. Raises `WrongPublicKey`."""
     async with postgres.transaction(scope) as connection:
-        return await insert_signing_key(connection, master_keys, scope, wish)
+        key, secret = await insert_signing_key(connection, master_keys, scope, wish)
+        if by is not None:
+            await by.note(connection, "signing_key.made", key.id, app=app_name(scope.app), algorithm=key.algorithm)
+    return key, secret
 
 
 async def list_signing_keys(postgres: Postgres, scope: Scope) -> list[SigningKey]:
@@ -199,13 +203,16 @@ async def list_signing_keys(postgres: Postgres, scope: Scope) -> list[SigningKey
     return [_shown(row, active) for row in rows]
 
 
-async def retire_signing_key(postgres: Postgres, scope: Scope, key_id: str) -> None:
+async def retire_signing_key(postgres: Postgres, scope: Scope, key_id: str, *, by: By | None = None) -> None:
     """Retire a signing key: within a second its tokens hold nowhere. Raises `NotFound`."""
     values = {"app": scope.app, "key_id": key_id}
     async with postgres.transaction(scope) as connection:
-        if (await connection.execute(RETIRE, values)).one_or_none() is None:
+        row = (await connection.execute(RETIRE, values)).one_or_none()
+        if row is None:
             raise NotFound
         await send_control(connection, SigningKeyRetired(scope.app, key_id))
+        if by is not None and row.is_new:
+            await by.note(connection, "signing_key.retired", key_id, app=app_name(scope.app))
 
 
 async def find_signer(connection: AsyncConnection, master_keys: MasterKeys, scope: Scope) -> Signer:

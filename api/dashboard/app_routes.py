@@ -35,8 +35,7 @@ async def post_app(visit: NamedDependency[Visit]) -> Response[str]:
         name, environment = visit.form.name("name"), environment_of(visit.form)
     except Wrong as wrong:
         return visit.page("app_new.html", 400, wrong=wrong)
-    app = await create_app(parts.postgres, parts.master_keys, visit.session.tenant, name, environment)
-    await visit.note("app.made", app_name(app.scope.app), name=name, environment=environment)
+    app = await create_app(parts.postgres, parts.master_keys, visit.session.tenant, name, environment, by=visit.by)
     return visit.go(f"/apps/{app_name(app.scope.app)}", "app_created")
 
 
@@ -63,10 +62,7 @@ async def post_settings(app_id: FromPath[str], visit: NamedDependency[Visit]) ->
         wish = settings_of(visit.form)
     except Wrong as wrong:
         return _settings(visit, app, wrong)
-    changed = await change_app(visit.parts.postgres, app.scope.app, wish)
-    before, after = _told(app), _told(changed)
-    detail = {name: {"before": before[name], "after": after[name]} for name in after if before[name] != after[name]}
-    await visit.note("app.changed", app_id, **detail)
+    await change_app(visit.parts.postgres, app.scope.app, wish, by=visit.by)
     return visit.go(f"/apps/{app_id}/settings", "app_changed")
 
 
@@ -74,8 +70,7 @@ async def post_settings(app_id: FromPath[str], visit: NamedDependency[Visit]) ->
 async def post_suspend(app_id: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
     """Suspend an app: nothing of it can be used until it is resumed."""
     app = await visit.app(app_id)
-    await change_app(visit.parts.postgres, app.scope.app, AppSettings(suspended=True))
-    await visit.note("app.suspended", app_id)
+    await change_app(visit.parts.postgres, app.scope.app, AppSettings(suspended=True), by=visit.by)
     return visit.go(f"/apps/{app_id}/settings", "app_suspended")
 
 
@@ -83,8 +78,7 @@ async def post_suspend(app_id: FromPath[str], visit: NamedDependency[Visit]) -> 
 async def post_resume(app_id: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
     """Let a suspended app be used again."""
     app = await visit.app(app_id)
-    await change_app(visit.parts.postgres, app.scope.app, AppSettings(suspended=False))
-    await visit.note("app.resumed", app_id)
+    await change_app(visit.parts.postgres, app.scope.app, AppSettings(suspended=False), by=visit.by)
     return visit.go(f"/apps/{app_id}/settings", "app_resumed")
 
 
@@ -101,8 +95,7 @@ async def post_delete(app_id: FromPath[str], visit: NamedDependency[Visit]) -> R
     if visit.form.text("confirmation") != app.name.strip():
         wrong = Wrong("confirmation", "That is not the app's name.")
         return visit.page("app_delete.html", 400, app=_shown(app), wrong=wrong)
-    await delete_app(visit.parts.postgres, app.scope.app)
-    await visit.note("app.deleted", app_id, name=app.name)
+    await delete_app(visit.parts.postgres, app.scope.app, by=visit.by)
     return visit.go("/apps", "app_deleted")
 
 
@@ -140,7 +133,3 @@ def _shown(app: App) -> dict[str, object]:
         "is_suspended": app.is_suspended,
         "retention_days": "" if app.retention_s is None else str(max(1, app.retention_s // DAY_S)),
     }
-
-
-def _told(app: App) -> dict[str, object]:
-    return {"name": app.name, "origins": app.allowed_origins, "retention_s": app.retention_s}

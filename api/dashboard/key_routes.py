@@ -1,5 +1,7 @@
 """An app's API keys and signing keys."""
 
+import secrets
+
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -13,7 +15,7 @@ from tenants.apps import App
 from tenants.errors import NotFound
 from tenants.grants import BY_DEFAULT, Grant
 from tenants.ids import app_name
-from tenants.keys import ApiKey, create_key, list_keys, parse_key_id, revoke_key, rotate_key
+from tenants.keys import ApiKey, AskedAlready, create_key, list_keys, parse_key_id, revoke_key, rotate_key
 from tenants.signing import (
     Algorithm,
     NewKey,
@@ -22,6 +24,9 @@ from tenants.signing import (
     list_signing_keys,
     retire_signing_key,
 )
+
+IDEMPOTENCY_KEY = "idempotency_key"
+KEY_BYTES = 16
 
 
 @get("/apps/{app_id:str}/keys", operation=Operation.SEE_KEYS)
@@ -46,10 +51,19 @@ async def post_key(app_id: FromPath[str], visit: NamedDependency[Visit]) -> Resp
         label, grants, expires_at = visit.form.name("label"), grants_of(visit.form), expiry_of(visit.form)
     except Wrong as wrong:
         return _new_key(visit, app, wrong)
-    key, text = await create_key(
-        parts.postgres, parts.pepper, app.scope.app, label, grants=grants, expires_at=expires_at
-    )
-    await visit.note("key.made", key.id, app=app_id, label=label, grants=sorted(key.grants), expires=key.expires_at)
+    try:
+        key, text = await create_key(
+            parts.postgres,
+            parts.pepper,
+            app.scope.app,
+            label,
+            grants=grants,
+            expires_at=expires_at,
+            idempotency_key=_idempotency_key(visit),
+            by=visit.by,
+        )
+    except AskedAlready:
+        return _asked_already(visit, app)
     return _once(visit, app, key, text, status=201)
 
 
@@ -57,7 +71,7 @@ async def post_key(app_id: FromPath[str], visit: NamedDependency[Visit]) -> Resp
 async def show_rotate(app_id: FromPath[str], key_id: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
     """Ask when the old secret is to end."""
     app = await visit.app(app_id)
-    return visit.page("key_rotate.html", app=_head(app), key=await _key(visit, app, key_id), overlaps=OVERLAPS)
+    return _rotate(visit, app, await _key(visit, app, key_id))
 
 
 @post("/apps/{app_id:str}/keys/{key_id:str}/rotate", operation=Operation.ROTATE_KEY)
@@ -68,9 +82,19 @@ async def post_rotate(app_id: FromPath[str], key_id: FromPath[str], visit: Named
     try:
         overlap_s = overlap_of(visit.form)
     except Wrong as wrong:
-        return visit.page("key_rotate.html", 400, app=_head(app), key=key, overlaps=OVERLAPS, wrong=wrong)
-    key, text = await rotate_key(parts.postgres, parts.pepper, app.scope.app, key.number, overlap_s)
-    await visit.note("key.rotated", key.id, app=app_id, label=key.label, overlap_s=overlap_s)
+        return _rotate(visit, app, key, wrong)
+    try:
+        key, text = await rotate_key(
+            parts.postgres,
+            parts.pepper,
+            app.scope.app,
+            key.number,
+            overlap_s,
+            idempotency_key=_idempotency_key(visit),
+            by=visit.by,
+        )
+    except AskedAlready:
+        return _asked_already(visit, app)
     return _once(visit, app, key, text, status=200, ends=OVERLAPS[str(overlap_s)])
 
 
@@ -86,8 +110,7 @@ async def post_revoke(app_id: FromPath[str], key_id: FromPath[str], visit: Named
     """Revoke a key: within a second it holds nowhere."""
     app = await visit.app(app_id)
     key = await _key(visit, app, key_id)
-    await revoke_key(visit.parts.postgres, app.scope.app, key.number)
-    await visit.note("key.revoked", key.id, app=app_id, label=key.label)
+    await revoke_key(visit.parts.postgres, app.scope.app, key.number, by=visit.by)
     return visit.go(f"/apps/{app_id}/keys", "key_revoked")
 
 
@@ -109,8 +132,7 @@ async def post_signing(app_id: FromPath[str], visit: NamedDependency[Visit]) -> 
         wrong = Wrong("algorithm", "Choose an algorithm.")
         keys = await list_signing_keys(parts.postgres, app.scope)
         return visit.page("signing.html", 400, app=_head(app), keys=keys, algorithms=list(Algorithm), wrong=wrong)
-    key, _ = await create_signing_key(parts.postgres, parts.master_keys, app.scope, NewKey(algorithm))
-    await visit.note("signing_key.made", key.id, app=app_id, algorithm=algorithm.value)
+    await create_signing_key(parts.postgres, parts.master_keys, app.scope, NewKey(algorithm), by=visit.by)
     return visit.go(f"/apps/{app_id}/signing", "signing_key_created")
 
 
@@ -126,8 +148,7 @@ async def post_retire(app_id: FromPath[str], key_id: FromPath[str], visit: Named
     """Retire a signing key: within a second its tokens hold nowhere."""
     app = await visit.app(app_id)
     key = await _signing_key(visit, app, key_id)
-    await retire_signing_key(visit.parts.postgres, app.scope, key.id)
-    await visit.note("signing_key.retired", key.id, app=app_id)
+    await retire_signing_key(visit.parts.postgres, app.scope, key.id, by=visit.by)
     return visit.go(f"/apps/{app_id}/signing", "signing_key_retired")
 
 
@@ -157,8 +178,26 @@ def _head(app: App) -> dict[str, object]:
 
 def _new_key(visit: Visit, app: App, wrong: Wrong | None = None) -> Response[str]:
     chosen = visit.form.chosen("grants") if wrong else sorted(BY_DEFAULT)
-    shown = {"grants": list(Grant), "chosen": chosen, "expiries": EXPIRIES}
+    shown = {"grants": list(Grant), "chosen": chosen, "expiries": EXPIRIES, IDEMPOTENCY_KEY: _new_idempotency_key()}
     return visit.page("key_new.html", 400 if wrong else 200, app=_head(app), wrong=wrong, **shown)
+
+
+def _rotate(visit: Visit, app: App, key: ApiKey, wrong: Wrong | None = None) -> Response[str]:
+    shown = {"key": key, "overlaps": OVERLAPS, IDEMPOTENCY_KEY: _new_idempotency_key()}
+    return visit.page("key_rotate.html", 400 if wrong else 200, app=_head(app), wrong=wrong, **shown)
+
+
+def _new_idempotency_key() -> str:
+    return secrets.token_urlsafe(KEY_BYTES)
+
+
+def _idempotency_key(visit: Visit) -> str | None:
+    """Give what tells one form that shows a secret from the next: a page that is loaded anew sends the same one again."""
+    return visit.form.text(IDEMPOTENCY_KEY) or None
+
+
+def _asked_already(visit: Visit, app: App) -> Response[str]:
+    return visit.page("key_asked_already.html", 409, app=_head(app))
 
 
 def _once(visit: Visit, app: App, key: ApiKey, text: str, *, status: int, ends: str | None = None) -> Response[str]:

@@ -65,8 +65,8 @@ async def post_limits(app_id: FromPath[str], visit: NamedDependency[Visit]) -> R
         own = _own_limits(visit.form, read_allowance(app.limits))
     except Wrong as wrong:
         return _limits(visit, app, wrong)
-    await change_app(visit.parts.postgres, app.scope.app, AppSettings(own_limits=msgspec.json.encode(own).decode()))
-    await visit.note("app.changed", app_id, own_limits=msgspec.to_builtins(own))
+    wish = AppSettings(own_limits=msgspec.json.encode(own).decode())
+    await change_app(visit.parts.postgres, app.scope.app, wish, by=visit.by)
     return visit.go(f"/apps/{app_id}/limits", "limits_changed")
 
 

@@ -17,7 +17,7 @@ from api.dashboard.rendering import render
 from api.dashboard.told import DONE
 from api.edge.address import client_address
 from tenants.apps import App, get_app
-from tenants.audit_log import note
+from tenants.audit_log import By, note
 from tenants.clock import now
 from tenants.errors import Forbidden, NotFound
 from tenants.ids import parse_app_name
@@ -112,6 +112,11 @@ class Visit(Visitor):
     def may(self, operation: Operation) -> bool:
         """Tell whether this person may do that as well."""
         return may(self.session.role, operation)
+
+    @property
+    def by(self) -> By:
+        """Who does whatever is asked for: what is done by it leaves its entry in the audit log."""
+        return By(self.session.tenant, self.session.person, self.address)
 
     async def app(self, name: str) -> App:
         """Give an app of this person's tenant; another's is not found, as one that does not exist."""

@@ -189,3 +189,31 @@ async def test_a_new_password_ends_all_other_sessions(owner: Browser, service: S
     assert (await other.get("/apps")).status_code == 303
     owner.session = before
     assert (await owner.get("/apps")).status_code == 303
+
+
+def idempotency_key_in(page: str) -> str:
+    return page.partition('name="idempotency_key" value="')[2].partition('"')[0]
+
+
+async def test_a_page_loaded_anew_makes_no_second_key(owner: Browser, service: Service) -> None:
+    """Nor does it rotate one twice: it says that it was done, and shows no secret; a form that is opened anew works."""
+    app = await owner.make_app()
+    form = idempotency_key_in((await owner.get(f"/apps/{app}/keys/new")).text)
+    assert form
+    assert form != idempotency_key_in((await owner.get(f"/apps/{app}/keys/new")).text)
+    key_id, first = await owner.make_key(app, idempotency_key=form)
+    wish = {"label": "server", "grants": "tokens:create", "expires": "never", "idempotency_key": form}
+    again = await owner.post(f"/apps/{app}/keys", wish)
+    assert again.status_code == 409
+    assert f'href="/apps/{app}/keys"' in again.text
+    assert (await owner.get(f"/apps/{app}/keys")).text.count("/rotate") == 1
+    path = f"/apps/{app}/keys/{key_id}/rotate"
+    form = idempotency_key_in((await owner.get(path)).text)
+    answers = [await owner.post(path, {"overlap": "3600", "idempotency_key": form}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 409]
+    _, second = key_in(answers[0].text)
+    assert second not in answers[1].text
+    assert [await mint(service, key) for key in (first, second)] == [201, 201]
+    refused = await owner.post(f"/apps/{app}/keys", wish | {"label": ""})
+    assert idempotency_key_in(refused.text)
+    await owner.make_key(app, idempotency_key=idempotency_key_in(refused.text))

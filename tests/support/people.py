@@ -11,7 +11,9 @@ from tenants import mails
 from tenants.passwords import Passwords
 from tenants.people import Member, PersonRole, sign_up
 from tenants.postgres import Postgres
+from tenants.sealing import MasterKeys
 
+KEYS = MasterKeys({"1": bytes(32)})
 PASSWORD = "as they typed it, once"
 TABLES = "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"
 

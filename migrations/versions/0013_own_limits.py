@@ -2,8 +2,8 @@
 
 from api.migrate import refuse_downgrade, run_sql
 
-revision = "0015"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
