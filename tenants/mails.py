@@ -30,8 +30,11 @@ from tenants.people import (
     insert_member,
     insert_person,
     memberships_of,
+    note_refused_sign_in,
 )
 from tenants.postgres import Postgres
+from tenants.sealing import MasterKeys
+from tenants.second_factors import passes
 
 RESET_S = 30 * 60
 INVITE_S = 7 * 86_400
@@ -54,7 +57,7 @@ ALIVE = "k.used_at IS NULL AND k.ends_at > now()"
 # An invite is worth what its author may still give: one who is no member any more, or of too small a role, invites nobody.
 FIND_INVITE = text(f"""
 SELECT k.email, k.tenant_id, k.role, k.ends_at, t.name AS tenant_name, a.email AS author, m.role AS author_role,
-       p.person_id, p.name, p.password_hash
+       p.person_id, p.name, p.password_hash, p.totp_since IS NOT NULL AS has_second_factor
   FROM mail_tokens k
   JOIN tenants t ON t.tenant_id = k.tenant_id
   JOIN people a ON a.person_id = k.person_id
@@ -113,6 +116,8 @@ class FoundInvite:
     invite: Invite
     has_account: bool
     """Whether there is an account of that address, so that its password is asked for, and none is chosen."""
+    has_second_factor: bool
+    """Whether a code is asked for, too."""
 
 
 async def invite(postgres: Postgres, member: Doing, email: str, role: PersonRole, *, address: str = "") -> str:
@@ -171,16 +176,28 @@ async def withdraw_invite(postgres: Postgres, member: Doing, email: str, *, addr
 async def find_invite(postgres: Postgres, token: str) -> FoundInvite | None:
     """Tell what an invite is good for, without using it; None for one that does not hold, whatever the reason."""
     row = await _find_invite(postgres, token)
-    return None if row is None else FoundInvite(_invite(row), has_account=row.person_id is not None)
+    if row is None:
+        return None
+    has_account = row.person_id is not None
+    return FoundInvite(_invite(row), has_account=has_account, has_second_factor=row.has_second_factor)
 
 
 async def accept_invite(
-    postgres: Postgres, passwords: Passwords, token: str, name: str, password: str, *, address: str = ""
+    postgres: Postgres,
+    passwords: Passwords,
+    master_keys: MasterKeys,
+    token: str,
+    name: str,
+    password: str,
+    *,
+    code: str = "",
+    address: str = "",
 ) -> Member | None:
-    """Make the reader of an invite a member; None, and nothing used up, if it does not hold or the password is wrong.
+    """Make the reader of an invite a member; None, and the invite not used up, if it does not hold or the password is wrong.
 
-    Whoever has no account gets one, with this name and this password. Whoever has one shows its password; the name stays, and so
-    does the role of one who is a member by now. Raises `BadName` and `BadPassword` for a new account, and `Unavailable`.
+    Whoever has no account gets one, with this name and this password. Whoever has one shows its password, and a code if it has a
+    second factor; the name stays, and so does the role of one who is a member by now. What is refused is noted in the person's
+    tenants. Raises `BadName` and `BadPassword` for a new account, `CannotOpen` and `Unavailable`.
     """
     row = await _find_invite(postgres, token)
     if row is None:
@@ -193,6 +210,9 @@ async def accept_invite(
     else:
         person = Person(PersonId(row.person_id), row.email, row.name)
         if not await passwords.verify(row.password_hash, password):
+            await note_refused_sign_in(postgres, row.email, address)
+            return None
+        if not await passes(postgres, master_keys, person, code, address=address):
             return None
     try:
         async with postgres.people([tenant]) as connection:
@@ -203,7 +223,7 @@ async def accept_invite(
             if (await connection.execute(USE, {"hash": token_hash(token)})).one_or_none() is None:
                 return None
             # Somebody may have signed up with this address since we looked; then the invite waits for that person.
-            if password_hash is not None and not await insert_person(connection, person, password_hash):
+            if password_hash is not None and await insert_person(connection, person, password_hash) != person.id:
                 raise _NotAfterAll
             member = await insert_member(connection, tenant, person, role)
             if member is None:

@@ -28,9 +28,10 @@ UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
 """Control characters, halves of characters, and separators of lines: what no name needs and no text in the database holds."""
 
 INSERT_TENANT = text("INSERT INTO tenants (tenant_id, name) VALUES (:tenant, :organisation)")
+# An update that changes nothing, so that whoever has the address is given in either case.
 INSERT_PERSON = text("""
 INSERT INTO people (person_id, email, name, password_hash) VALUES (:person, :email, :name, :hash)
-    ON CONFLICT (email) WHERE deleted_at IS NULL DO NOTHING
+    ON CONFLICT (email) WHERE deleted_at IS NULL DO UPDATE SET email = excluded.email
 RETURNING person_id
 """)
 INSERT_MEMBER = text("""
@@ -44,6 +45,10 @@ SELECT person_id, email, name, password_hash FROM people WHERE email = :email AN
 GET = text("SELECT person_id, email, name, password_hash FROM people WHERE person_id = :person AND deleted_at IS NULL")
 MEMBERSHIPS = text("""
 SELECT m.tenant_id, m.role, m.created_at FROM memberships m WHERE m.person_id = :person ORDER BY m.created_at, m.tenant_id
+""")
+ORGANISATIONS = text("""
+SELECT m.tenant_id, t.name FROM memberships m JOIN tenants t ON t.tenant_id = m.tenant_id
+ WHERE m.person_id = :person ORDER BY t.name, m.tenant_id
 """)
 # Only if it is still the one that was verified: whoever changed it meanwhile has the last word.
 SET_HASH = text("""
@@ -176,7 +181,8 @@ async def sign_up(
 ) -> Member | None:
     """Make a person and a tenant that the person owns; None, and nothing made, if the address has an account already.
 
-    The work is the same in either case, up to the commit. Raises `BadEmail`, `BadName`, `BadPassword`, and `Unavailable`.
+    The same statements are run in either case, and then taken back if there is one. Raises `BadEmail`, `BadName`, `BadPassword`,
+    and `Unavailable`.
     """
     email, name, organisation = check_email(email), check_name(name), check_name(organisation)
     check_password(password)
@@ -185,10 +191,11 @@ async def sign_up(
     try:
         async with postgres.people([tenant]) as connection:
             await connection.execute(INSERT_TENANT, {"tenant": tenant, "organisation": organisation})
-            if not await insert_person(connection, person, password_hash):
-                raise _KnownAlready
-            member = await insert_member(connection, tenant, person, PersonRole.OWNER)
+            whose = await insert_person(connection, person, password_hash)
+            member = await insert_member(connection, tenant, Person(whose, email, name), PersonRole.OWNER)
             await note(connection, tenant, person, "tenant.made", organisation, address)
+            if whose != person.id:
+                raise _KnownAlready
     except _KnownAlready:
         return None
     return member
@@ -213,6 +220,26 @@ async def memberships_of(postgres: Postgres, person: Person) -> list[Member]:
     async with postgres.people() as connection:
         rows = (await connection.execute(MEMBERSHIPS, {"person": person.id})).all()
     return [_member(row, person) for row in rows]
+
+
+async def organisations_of(postgres: Postgres, person: PersonId) -> dict[TenantId, str]:
+    """Give the names of the tenants that a person is a member of, in their order; raises `Unavailable`."""
+    async with postgres.people() as connection:
+        rows = (await connection.execute(ORGANISATIONS, {"person": person})).all()
+    return {TenantId(row.tenant_id): row.name for row in rows}
+
+
+async def get_person(postgres: Postgres, person: PersonId) -> Person | None:
+    """Give a person, None for one that there is not; raises `Unavailable`."""
+    async with postgres.people() as connection:
+        row = (await connection.execute(GET, {"person": person})).one_or_none()
+    return None if row is None else _person(row)
+
+
+async def person_of(postgres: Postgres, email: str) -> Person | None:
+    """Give who has an address, None for nobody; raises `Unavailable`."""
+    row = await _find(postgres, _as_compared(email))
+    return None if row is None else _person(row)
 
 
 async def members_of(postgres: Postgres, tenant: TenantId) -> list[Member]:
@@ -318,10 +345,10 @@ async def note_refused_sign_in(postgres: Postgres, email: str, address: str) -> 
         await note(postgres, member.tenant, None, "sign_in.refused", person_name(member.person.id), address)
 
 
-async def insert_person(connection: AsyncConnection, person: Person, password_hash: str) -> bool:
-    """Add a person; False, and nothing added, if the address has an account already."""
+async def insert_person(connection: AsyncConnection, person: Person, password_hash: str) -> PersonId:
+    """Add a person, and give whoever has the address then: another one, and nothing added, if it has an account already."""
     values = {"person": person.id, "email": person.email, "name": person.name, "hash": password_hash}
-    return (await connection.execute(INSERT_PERSON, values)).one_or_none() is not None
+    return PersonId((await connection.execute(INSERT_PERSON, values)).scalar_one())
 
 
 async def insert_member(

@@ -44,7 +44,8 @@ SELECT s.tenant_id, s.created_at, s.proved_at, p.person_id, p.email, p.name, m.r
 TOUCH = text("UPDATE sessions SET used_at = now() WHERE session_hash = :hash")
 PROVE = text("UPDATE sessions SET proved_at = now() WHERE session_hash = :hash")
 TURN = text(f"""
-UPDATE sessions s SET session_hash = :new WHERE s.session_hash = :hash AND {LIVE} RETURNING s.person_id
+UPDATE sessions s SET session_hash = :new, tenant_id = coalesce(CAST(:tenant AS bigint), s.tenant_id)
+ WHERE s.session_hash = :hash AND {LIVE} RETURNING s.person_id
 """)
 END = text("DELETE FROM sessions WHERE session_hash = :hash")
 END_ONE = text("""
@@ -128,14 +129,15 @@ async def prove(postgres: Postgres, text: str) -> None:
         await connection.execute(PROVE, {"hash": session_hash(text)})
 
 
-async def turn(postgres: Postgres, text: str) -> str | None:
+async def turn(postgres: Postgres, text: str, tenant: TenantId | None = None) -> str | None:
     """Give a session another text, as when its person has come to be trusted with more; None if it does not hold.
 
-    The text before it holds no longer. Raises `Unavailable`.
+    The text before it holds no longer. With `tenant` it goes on in another one of the person's; when it ends, and when its person
+    last showed the password, stays as it was. Raises `Unavailable`.
     """
     session = secrets.token_urlsafe(TEXT_BYTES)
     async with postgres.people() as connection:
-        values = {"hash": session_hash(text), "new": session_hash(session)}
+        values = {"hash": session_hash(text), "new": session_hash(session), "tenant": tenant}
         row = (await connection.execute(TURN, values)).one_or_none()
     return None if row is None else session
 

@@ -8,6 +8,7 @@ from litestar.types import ASGIApp
 
 from api.dashboard.app_routes import ROUTES as APPS
 from api.dashboard.audit_routes import ROUTES as AUDIT
+from api.dashboard.factor_routes import ROUTES as FACTOR
 from api.dashboard.headers import Headers
 from api.dashboard.key_routes import ROUTES as KEYS
 from api.dashboard.limit_routes import ROUTES as LIMITS
@@ -20,7 +21,7 @@ from api.dashboard.team_routes import ROUTES as TEAM
 from api.dashboard.visit import provide_visit, provide_visitor
 from api.edge.origins import ASGIService
 
-ROUTES = [*PEOPLE, *TEAM, *APPS, *LIMITS, *KEYS, *AUDIT, *STATIC]
+ROUTES = [*PEOPLE, *FACTOR, *TEAM, *APPS, *LIMITS, *KEYS, *AUDIT, *STATIC]
 """All that the dashboard answers; each route takes a `Visit` and names its operation, or is for anybody."""
 
 

@@ -33,6 +33,17 @@ def welcome_letter(dashboard_url: str, email: str) -> Mail:
     )
 
 
+def changed_letter(dashboard_url: str, email: str, what: str) -> Mail:
+    """Write to somebody in whose account something has changed that lets people in."""
+    return Mail(
+        email,
+        "Your Roomlog account was changed",
+        f"In your account {what}.\n\n"
+        f"If it was not you, choose a new password at once: {dashboard_url}/forgotten\n"
+        "It ends all sessions. Then tell an owner of your team.\n",
+    )
+
+
 def invitation_letter(dashboard_url: str, email: str, inviter: str, organisation: str, token: str) -> Mail:
     """Write to somebody who is invited into a team."""
     return Mail(

@@ -2,16 +2,21 @@
 
 import re
 
+import structlog
 from litestar import Response, get, post
 from litestar.background_tasks import BackgroundTask
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from api.dashboard.factor_routes import PAGE as FACTOR_PAGE
 from api.dashboard.forms import Form, Wrong
-from api.dashboard.letters import known_letter, reset_letter, welcome_letter
+from api.dashboard.letters import changed_letter, known_letter, reset_letter, welcome_letter
 from api.dashboard.permissions import Operation
+from api.dashboard.second_step import SecondStep, read_step, spell_step
 from api.dashboard.visit import Visit, Visitor
+from tenants import second_factors
 from tenants.audit_log import note
+from tenants.clock import now
 from tenants.errors import NotFound
 from tenants.ids import parse_tenant_name, person_name, tenant_name
 from tenants.mails import accept_invite, ask_reset, find_invite, reset
@@ -20,9 +25,11 @@ from tenants.people import (
     Doing,
     change_password,
     find_person,
+    get_person,
     is_password_of,
     memberships_of,
     note_refused_sign_in,
+    organisations_of,
     rename_person,
     sign_up,
 )
@@ -32,8 +39,14 @@ from tenants.throttle import Door, check
 
 _APP_PAGE = re.compile(r"/apps/app_[0-9A-Za-z]{8}(/[0-9A-Za-z]+)*", re.ASCII)
 NOT_OF_ACCOUNT = Wrong("password", "That is not the password of your account.")
+NOT_BOTH_OF_ACCOUNT = Wrong("password", "That is not the password and a code of your account.")
 NOT_PRESENT = Wrong("password", "That is not your present password.")
+NOT_BOTH = Wrong("password", "That is not your present password and a code.")
 NOT_TOGETHER = Wrong("password", "That address and password do not belong together.")
+NOT_A_CODE = Wrong("code", "That is no code of yours, or it has been used. The next one comes within 30 seconds.")
+TOO_LATE = Wrong("email", "That took too long. Begin again.")
+
+log = structlog.get_logger()
 
 
 @get("/")
@@ -92,11 +105,46 @@ async def post_sign_in(visitor: NamedDependency[Visitor]) -> Response[str]:
     await check(parts.limits, visitor.address, email)
     members = await find_person(parts.postgres, parts.passwords, email, form.typed("password"))
     if members:
-        return await _begin(visitor, members[0])
+        person = members[0].person
+        factor = await second_factors.find(parts.postgres, person.id)
+        if factor is None:
+            return await _begin(visitor, members[0])
+        step = spell_step(parts.pepper, SecondStep(person.id, factor.stamp), now().timestamp())
+        return visitor.page("sign_in_code.html", step=step)
     answer = visitor.page("sign_in.html", 400, wrong=NOT_TOGETHER)
+    log.info("sign_in_refused", address=visitor.address)
     # Once the answer is out: it takes longer for an address that there is.
     answer.background = BackgroundTask(note_refused_sign_in, parts.postgres, email, visitor.address)
     return answer
+
+
+@get("/sign-in/code")
+async def show_code(visitor: NamedDependency[Visitor]) -> Response[str]:
+    """Send on to the password, which comes first."""
+    return visitor.go("/sign-in")
+
+
+@post("/sign-in/code")
+async def post_code(visitor: NamedDependency[Visitor]) -> Response[str]:
+    """Begin a session of somebody who has shown the password, by a code; none tells a wrong one from one that was used."""
+    parts, text = visitor.parts, visitor.form.typed("step")
+    step = read_step(parts.pepper, text, now().timestamp())
+    person = None if step is None else await get_person(parts.postgres, step.person)
+    if step is None or person is None:
+        return visitor.page("sign_in.html", 400, wrong=TOO_LATE)
+    await check(parts.limits, visitor.address, person.email, Door.CODE)
+    is_right = await second_factors.check(
+        parts.postgres,
+        parts.master_keys,
+        person,
+        visitor.form.typed("code"),
+        stamp=step.stamp,
+        address=visitor.address,
+    )
+    if not is_right:
+        return visitor.page("sign_in_code.html", 400, step=text, wrong=NOT_A_CODE)
+    members = await memberships_of(parts.postgres, person)
+    return await _begin(visitor, members[0]) if members else visitor.page("sign_in.html", 400, wrong=NOT_TOGETHER)
 
 
 @post("/sign-out", operation=Operation.OWN_ACCOUNT)
@@ -152,24 +200,30 @@ async def post_password(visit: NamedDependency[Visit]) -> Response[str]:
         address=visit.address,
     )
     if not is_changed:
+        await visit.note("password.refused", _self(visit))
         return await _account(visit, NOT_PRESENT)
+    parts.mailer.post(changed_letter(parts.dashboard_url, person.email, "the password was changed"))
     text = await turn(parts.postgres, visit.text)
     return visit.go("/sign-in") if text is None else visit.enter(text, "/account", "password_changed")
 
 
 @get("/prove", operation=Operation.OWN_ACCOUNT)
 async def show_prove(visit: NamedDependency[Visit]) -> Response[str]:
-    """Ask for the password once more, before what shows a secret or destroys for good."""
-    return visit.page("prove.html", then=_then(visit.request.query_params.get("then", "")))
+    """Ask for the password once more, and for a code, before what shows a secret or destroys for good."""
+    return await _prove(visit, _then(visit.request.query_params.get("then", "")))
 
 
 @post("/prove", operation=Operation.OWN_ACCOUNT)
 async def post_prove(visit: NamedDependency[Visit]) -> Response[str]:
-    """Take the password, give the session another name, and go back to what it was asked for."""
+    """Take password and code, give the session another name, and go back to what they were asked for."""
     parts, person, then = visit.parts, visit.session.person, _then(visit.form.text("then"))
     await check(parts.limits, visit.address, person.email, Door.CODE)
     if not await is_password_of(parts.postgres, parts.passwords, person.id, visit.form.typed("password")):
-        return visit.page("prove.html", 400, then=then, wrong=NOT_PRESENT)
+        await visit.note("proof.refused", _self(visit))
+        return await _prove(visit, then, is_wrong=True)
+    code = visit.form.typed("code")
+    if not await second_factors.passes(parts.postgres, parts.master_keys, person, code, address=visit.address):
+        return await _prove(visit, then, is_wrong=True)
     await prove(parts.postgres, visit.text)
     text = await turn(parts.postgres, visit.text)
     return visit.go("/sign-in") if text is None else visit.enter(text, then)
@@ -177,12 +231,16 @@ async def post_prove(visit: NamedDependency[Visit]) -> Response[str]:
 
 @post("/account/organisation", operation=Operation.OWN_ACCOUNT)
 async def post_organisation(visit: NamedDependency[Visit]) -> Response[str]:
-    """Go on in another organisation of one's own, in a session of its own."""
+    """Go on in another organisation of one's own: the session moves there under another name, and is no younger for it."""
+    postgres, person = visit.parts.postgres, visit.session.person
     wanted = parse_tenant_name(visit.form.text("organisation"))
-    for member in await memberships_of(visit.parts.postgres, visit.session.person):
-        if member.tenant == wanted:
-            return await _begin(visit, member)
-    raise NotFound
+    if wanted is None or wanted not in await organisations_of(postgres, person.id):
+        raise NotFound
+    text = await turn(postgres, visit.text, wanted)
+    if text is None:
+        return visit.go("/sign-in")
+    await note(postgres, wanted, person, "session.begun", _self(visit), visit.address)
+    return visit.enter(text, "/apps")
 
 
 @post("/account/sessions/{session_id:str}/end", operation=Operation.OWN_ACCOUNT)
@@ -250,14 +308,25 @@ async def post_invitation(token: FromPath[str], visitor: NamedDependency[Visitor
     found = await find_invite(parts.postgres, token)
     if found is None:
         return visitor.page("stale_link.html", 404)
+    if found.has_account:
+        await check(parts.limits, visitor.address, found.invite.email, Door.CODE)
     try:
         name = "" if found.has_account else form.name("name")
         password = form.typed("password") if found.has_account else _new_password(form)
     except Wrong as wrong:
         return await _invitation(visitor, token, wrong)
-    member = await accept_invite(parts.postgres, parts.passwords, token, name, password, address=visitor.address)
+    member = await accept_invite(
+        parts.postgres,
+        parts.passwords,
+        parts.master_keys,
+        token,
+        name,
+        password,
+        code=form.typed("code"),
+        address=visitor.address,
+    )
     if member is None:
-        return await _invitation(visitor, token, NOT_OF_ACCOUNT)
+        return await _invitation(visitor, token, NOT_BOTH_OF_ACCOUNT if found.has_second_factor else NOT_OF_ACCOUNT)
     return await _begin(visitor, member, "joined")
 
 
@@ -278,6 +347,8 @@ ROUTES = [
     post_sign_up,
     show_sign_in,
     post_sign_in,
+    show_code,
+    post_code,
     post_sign_out,
     post_sign_out_everywhere,
     show_account,
@@ -300,15 +371,20 @@ ENTRANCE = show_entrance
 async def _account(visit: Visit, wrong: Wrong | None = None) -> Response[str]:
     person, postgres = visit.session.person, visit.parts.postgres
     sessions = await sessions_of(postgres, person.id, this=visit.text)
-    # The name of a tenant is known from the sessions there alone; of others only the id is shown.
-    names = {one.tenant: one.tenant_name for one in sessions}
     organisations = [
-        {"id": tenant_name(member.tenant), "name": names.get(member.tenant, tenant_name(member.tenant))}
-        for member in await memberships_of(postgres, person)
-        if member.tenant != visit.session.tenant
+        {"id": tenant_name(tenant), "name": name}
+        for tenant, name in (await organisations_of(postgres, person.id)).items()
+        if tenant != visit.session.tenant
     ]
-    shown = {"sessions": sessions, "organisations": organisations}
+    factor = await second_factors.find(postgres, person.id)
+    shown = {"sessions": sessions, "organisations": organisations, "factor": factor}
     return visit.page("account.html", 400 if wrong else 200, wrong=wrong, **shown)
+
+
+async def _prove(visit: Visit, then: str, *, is_wrong: bool = False) -> Response[str]:
+    has_factor = await second_factors.find(visit.parts.postgres, visit.session.person.id) is not None
+    wrong = (NOT_BOTH if has_factor else NOT_PRESENT) if is_wrong else None
+    return visit.page("prove.html", 400 if is_wrong else 200, then=then, has_factor=has_factor, wrong=wrong)
 
 
 async def _invitation(visitor: Visitor, token: str, wrong: Wrong | None = None) -> Response[str]:
@@ -331,6 +407,8 @@ async def _begin(visitor: Visitor, doing: Doing, done: str | None = None) -> Res
 
 def _then(path: str) -> str:
     """Give a page of ours to go on to; for anything else, the apps."""
+    if path == FACTOR_PAGE or path.startswith(FACTOR_PAGE + "/"):
+        return FACTOR_PAGE
     return path if _APP_PAGE.fullmatch(path) else "/apps"
 
 

@@ -14,6 +14,8 @@ class Operation(StrEnum):
 
     OWN_ACCOUNT = "own_account"
     """One's own name, password and sessions."""
+    SECOND_FACTOR = "second_factor"
+    """One's own."""
     SEE_APPS = "see_apps"
     CREATE_APP = "create_app"
     CHANGE_APP = "change_app"
@@ -35,6 +37,7 @@ class Operation(StrEnum):
 
 LEAST: Mapping[Operation, PersonRole] = {
     Operation.OWN_ACCOUNT: PersonRole.VIEWER,
+    Operation.SECOND_FACTOR: PersonRole.VIEWER,
     Operation.SEE_APPS: PersonRole.VIEWER,
     Operation.CREATE_APP: PersonRole.ADMIN,
     Operation.CHANGE_APP: PersonRole.ADMIN,
@@ -55,8 +58,8 @@ LEAST: Mapping[Operation, PersonRole] = {
 """The least role for each operation; who has a higher one may do it too."""
 
 
-PROVED = frozenset({Operation.CREATE_KEY, Operation.ROTATE_KEY, Operation.DELETE_APP})
-"""What shows a secret or destroys for good: for this a person has shown the password of late."""
+PROVED = frozenset({Operation.CREATE_KEY, Operation.ROTATE_KEY, Operation.DELETE_APP, Operation.SECOND_FACTOR})
+"""What shows a secret or destroys for good: for this a person has shown the password of late, and a code if one is asked for."""
 PROOF_S = 15 * 60
 """For how long it counts."""
 

@@ -7,6 +7,7 @@ DONE = {
     "reset_asked": "If there is an account of that address, a mail with a link is on its way. It holds for 30 minutes.",
     "password_reset": "Your new password is set, and all your sessions have ended. Sign in with it.",
     "password_changed": "Your new password is set; your other sessions have ended.",
+    "factor_removed": "Your second factor is removed: the password alone lets you in.",
     "name_changed": "Your name is changed.",
     "session_ended": "That session has ended.",
     "invited": "The invitation is on its way.",

@@ -1,7 +1,7 @@
 """A request for a page, and the one place where it is decided whether it may be answered."""
 
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import Any, Self, cast
 
 from litestar import Request, Response
 from litestar.di import NamedDependency
@@ -73,7 +73,11 @@ class Visitor:
 
     def enter(self, session: str, path: str, done: str | None = None) -> Response[str]:
         """Give the browser a session that has just begun, and send it on."""
-        return _saying(self.go(path, done), naming(session, is_secure=self.parts.is_secure))
+        return self.name(self.go(path, done), session)
+
+    def name(self, answer: Response[str], session: str) -> Response[str]:
+        """Have an answer give the browser its session."""
+        return _saying(answer, naming(session, is_secure=self.parts.is_secure))
 
     def leave(self, path: str, done: str) -> Response[str]:
         """Have the browser forget its session, and send it on."""
@@ -117,6 +121,10 @@ class Visit(Visitor):
     def by(self) -> By:
         """Who does whatever is asked for: what is done by it leaves its entry in the audit log."""
         return By(self.session.tenant, self.session.person, self.address)
+
+    def turned(self, text: str) -> Self:
+        """Give this visit in the same session under its next text, for what a page shows thereafter."""
+        return replace(self, text=text)
 
     async def app(self, name: str) -> App:
         """Give an app of this person's tenant; another's is not found, as one that does not exist."""

@@ -19,8 +19,9 @@ from tenants.accounts import create_tenant, list_tenants
 from tenants.apps import create_app, get_app, list_apps
 from tenants.errors import NotFound
 from tenants.hashing import Pepper
-from tenants.ids import AppId, TenantId, parse_app_name, parse_tenant_name
+from tenants.ids import AppId, TenantId, parse_app_name, parse_tenant_name, person_name
 from tenants.keys import create_key, list_keys, parse_key_id, revoke_key
+from tenants.people import person_of
 from tenants.postgres import Postgres
 from tenants.sealing import MasterKeys
 from tenants.signing import reseal
@@ -44,6 +45,14 @@ Verb = Callable[[argparse.Namespace, Tools], Awaitable[Shown]]
 """Does what is asked, and gives what is to be shown."""
 
 
+class PersonView(msgspec.Struct):
+    """A person, and whether a code is asked for when that person signs in."""
+
+    id: str
+    email: str
+    has_second_factor: bool
+
+
 class Resealed(msgspec.Struct):
     """How many secrets have been put under the newest master key, and which that is."""
 
@@ -52,7 +61,7 @@ class Resealed(msgspec.Struct):
 
 
 def add_verbs(verbs: Verbs, settings: Callable[[], Settings]) -> None:
-    """Add `tenant`, `app`, `key`, `token` and `reseal`; `settings` is asked for when one of them runs."""
+    """Add `tenant`, `app`, `key`, `token`, `person` and `reseal`; `settings` is asked for when one of them runs."""
     adding = _Adding(settings)
     tenant = _group(verbs, "tenant", "the paying accounts")
     adding.add(tenant, "create", _create_tenant, "make a tenant", "name")
@@ -68,6 +77,9 @@ def add_verbs(verbs: Verbs, settings: Callable[[], Settings]) -> None:
     token = _group(verbs, "token", "users' tokens")
     mint = adding.add(token, "mint", _mint_token, "issue a token", "app", "user")
     mint.add_argument("--ttl", type=int, default=DEFAULT_TTL_S, help="seconds")
+    person = _group(verbs, "person", "people who sign in to the dashboard")
+    without = "let somebody in by the password alone, who has lost authenticator and recovery codes"
+    adding.add(person, "remove-second-factor", _remove_second_factor, without, "email")
     adding.add(verbs, "reseal", _reseal, "put all secrets under the newest master key, while the service runs")
 
 
@@ -153,6 +165,15 @@ async def _mint_token(options: argparse.Namespace, tools: Tools) -> Shown:
     app = await get_app(tools.postgres, _app(options.app))
     token = await mint_token(tools.postgres, tools.master_keys, app.scope, user_id(options.user), options.ttl)
     return [TokenView(token.text, token.user, token.expires_at)]
+
+
+async def _remove_second_factor(options: argparse.Namespace, tools: Tools) -> Shown:
+    person = await person_of(tools.postgres, options.email)
+    if person is None:
+        raise NotFound(f"Nobody has the address {options.email}.")
+    if not await second_factors.remove(tools.postgres, person, by=None, address="operator"):
+        raise NotFound(f"{person.email} has no second factor.")
+    return [PersonView(person_name(person.id), person.email, has_second_factor=False)]
 
 
 async def _reseal(_: argparse.Namespace, tools: Tools) -> Shown:

@@ -217,3 +217,26 @@ async def test_a_page_loaded_anew_makes_no_second_key(owner: Browser, service: S
     refused = await owner.post(f"/apps/{app}/keys", wish | {"label": ""})
     assert idempotency_key_in(refused.text)
     await owner.make_key(app, idempotency_key=idempotency_key_in(refused.text))
+
+
+async def test_one_goes_on_in_another_organisation_of_one_s_own(owner: Browser, service: Service) -> None:
+    """It is listed by its name; the session that goes there is another one to the browser, and proves nothing anew."""
+    host = Browser(service)
+    await host.sign_up()
+    await host.sign_in()
+    await host.post("/team/invite", {"email": owner.email, "role": "admin"})
+    guest = Browser(service, owner.email)
+    await guest.post(await link_to(service, owner.email, "/invitation/"), {"password": PASSWORD})
+    page = (await owner.get("/account")).text
+    assert f"<p>{host.organisation}</p>" in page
+    there = page.partition('name="organisation" value="')[2].partition('"')[0]
+    for elsewhere in ("ten_00000001", "x", ""):
+        assert (await owner.post("/account/organisation", {"organisation": elsewhere})).status_code == 404
+    await owner.wait_for_proof()
+    before = owner.session
+    assert (await owner.post("/account/organisation", {"organisation": there})).status_code == 303
+    assert owner.session != before
+    assert host.organisation in (await owner.get("/apps")).text
+    assert (await owner.get("/account/second-factor")).headers["location"].startswith("/prove")
+    owner.session = before
+    assert (await owner.get("/apps")).headers["location"] == "/sign-in"

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from api.embedded import Servers
-from tenants import audit_log, mails, sessions
+from tenants import audit_log, mails, second_factors, sessions
 from tenants.errors import NotFound
 from tenants.mails import AlreadyMember, token_hash
 from tenants.passwords import BadPassword, Passwords
@@ -24,7 +24,8 @@ from tenants.people import (
     sign_up,
 )
 from tenants.postgres import Postgres
-from tests.support.people import PASSWORD, People, new_email
+from tenants.totp import code_at, step_at
+from tests.support.people import KEYS, PASSWORD, People, new_email
 
 OWNER, ADMIN, DEVELOPER, VIEWER = PersonRole
 NEXT = "the next one, please"
@@ -53,8 +54,10 @@ async def reset(people: People, token: str, password: str = NEXT) -> bool:
     return await mails.reset(people.postgres, people.passwords, token, password)
 
 
-async def accept(people: People, token: str, name: str = "Ben", password: str = PASSWORD) -> Member | None:
-    return await mails.accept_invite(people.postgres, people.passwords, token, name, password)
+async def accept(
+    people: People, token: str, name: str = "Ben", password: str = PASSWORD, code: str = ""
+) -> Member | None:
+    return await mails.accept_invite(people.postgres, people.passwords, KEYS, token, name, password, code=code)
 
 
 async def test_a_reset_lets_its_reader_choose_a_password(people: People) -> None:
@@ -344,3 +347,39 @@ async def test_used_and_dead_tokens_are_swept_and_others_are_not(people: People)
     left = await people.ask("SELECT token_hash FROM mail_tokens WHERE person_id = :person", person=owner.person.id)
     assert [row[0] for row in left] == [token_hash(stay)]
     assert not await reset(people, used)
+
+
+async def test_whoever_has_a_second_factor_accepts_with_a_code_of_it(people: People) -> None:
+    """The password alone makes no member; each refusal is noted where the person is one already."""
+    owner, invited = await people.owner(), await people.owner()
+    secret = await second_factors.begin(people.postgres, KEYS, invited.person.id)
+    noon_s = 1_000_000_020.0
+    code = code_at(secret, step_at(noon_s))
+    codes = await second_factors.confirm(people.postgres, KEYS, invited.person, code, moment_s=noon_s)
+    token = await mails.invite(people.postgres, owner, invited.person.email, VIEWER)
+    found = await mails.find_invite(people.postgres, token)
+    assert found is not None
+    assert (found.has_account, found.has_second_factor) == (True, True)
+    assert await accept(people, token) is None
+    assert await accept(people, token, code="000000") is None
+    assert await accept(people, token, password="a wrong one", code=codes[0]) is None
+    assert await members_of(people.postgres, owner.tenant) == [owner]
+    noted = [entry.action for entry in await audit_log.entries(people.postgres, invited.tenant)]
+    assert noted[:3] == ["sign_in.refused", "code.refused", "code.refused"]
+    assert await accept(people, token, code=codes[0]) is not None
+
+
+async def test_a_reset_leaves_the_second_factor_as_it_is(people: People) -> None:
+    """Whoever reads the mail has a password, and no code."""
+    owner = await people.owner()
+    secret = await second_factors.begin(people.postgres, KEYS, owner.person.id)
+    noon_s = 1_000_000_020.0
+    code = code_at(secret, step_at(noon_s))
+    assert await second_factors.confirm(people.postgres, KEYS, owner.person, code, moment_s=noon_s)
+    before = await second_factors.find(people.postgres, owner.person.id)
+    assert await reset(people, await asked(people, owner))
+    after = await second_factors.find(people.postgres, owner.person.id)
+    assert before is not None
+    assert after is not None
+    assert (after.since, after.recovery_codes) == (before.since, before.recovery_codes)
+    assert not await second_factors.passes(people.postgres, KEYS, owner.person, "")

@@ -31,6 +31,7 @@ from tenants.people import (
     members_of,
     memberships_of,
     note_refused_sign_in,
+    organisations_of,
     remove_member,
     rename_person,
     sign_up,
@@ -38,10 +39,9 @@ from tenants.people import (
 from tenants.postgres import Postgres
 from tenants.sealing import CannotOpen, MasterKeys
 from tenants.totp import STEP_S, code_at, step_at
-from tests.support.people import PASSWORD, People, new_email
+from tests.support.people import KEYS, PASSWORD, People, new_email
 
 OWNER, ADMIN, DEVELOPER, VIEWER = PersonRole
-KEYS = MasterKeys({"1": bytes(32)})
 NOON_S = 1_000_000_020.0
 
 
@@ -430,8 +430,8 @@ async def test_a_second_factor_counts_once_a_code_of_it_has_come_back(people: Pe
     owner = await people.owner()
     doors = (people.postgres, KEYS)
     first = await second_factors.begin(*doors, owner.person.id)
-    assert not await second_factors.is_on(people.postgres, owner.person.id)
-    assert not await second_factors.check(*doors, owner.person.id, code_at(first, step_at(NOON_S)), moment_s=NOON_S)
+    assert await second_factors.find(people.postgres, owner.person.id) is None
+    assert not await second_factors.check(*doors, owner.person, code_at(first, step_at(NOON_S)), moment_s=NOON_S)
     secret = await second_factors.begin(*doors, owner.person.id)
     first_code = code_at(first, step_at(NOON_S))
     assert not await second_factors.confirm(*doors, owner.person, first_code, moment_s=NOON_S)
@@ -439,7 +439,7 @@ async def test_a_second_factor_counts_once_a_code_of_it_has_come_back(people: Pe
     go = await sessions.begin(people.postgres, owner, address="", agent="")
     code = code_at(secret, step_at(NOON_S))
     assert await second_factors.confirm(*doors, owner.person, f"{code[:3]} {code[3:]}", but=stay, moment_s=NOON_S)
-    assert await second_factors.is_on(people.postgres, owner.person.id)
+    assert await second_factors.find(people.postgres, owner.person.id) is not None
     assert await sessions.of(people.postgres, stay) is not None
     assert await sessions.of(people.postgres, go) is None
     with pytest.raises(second_factors.AlreadyOn):
@@ -447,8 +447,8 @@ async def test_a_second_factor_counts_once_a_code_of_it_has_come_back(people: Pe
     with pytest.raises(second_factors.AlreadyOn):
         await second_factors.confirm(*doors, owner.person, code, moment_s=NOON_S)
     for _ in range(2):
-        await second_factors.remove(people.postgres, owner.person)
-    assert not await second_factors.is_on(people.postgres, owner.person.id)
+        await second_factors.remove(people.postgres, owner.person, by=owner.person)
+    assert await second_factors.find(people.postgres, owner.person.id) is None
     assert await actions(people, owner) == ["second_factor.removed", "second_factor.added", "tenant.made"]
 
 
@@ -461,7 +461,7 @@ async def test_a_code_is_taken_once(people: People) -> None:
     async def check(steps_later: int) -> bool:
         moment_s = NOON_S + steps_later * STEP_S
         code = code_at(secret, step_at(moment_s))
-        return await second_factors.check(people.postgres, KEYS, person, code, moment_s=moment_s)
+        return await second_factors.check(people.postgres, KEYS, owner.person, code, moment_s=moment_s)
 
     assert [await check(later) for later in (0, 1, 1, 0, 2)] == [False, True, False, False, True]
     async with Postgres.open(people.database_url) as second:
@@ -471,7 +471,7 @@ async def test_a_code_is_taken_once(people: People) -> None:
             await until_two_wait(people)
         assert sorted(await asyncio.gather(*checks)) == [False, True]
     other = await people.owner()
-    assert not await second_factors.check(people.postgres, KEYS, other.person.id, code_at(secret, 7))
+    assert not await second_factors.check(people.postgres, KEYS, other.person, code_at(secret, 7))
 
 
 async def test_the_secret_of_a_second_factor_is_its_person_s(people: People) -> None:
@@ -487,12 +487,107 @@ async def test_the_secret_of_a_second_factor_is_its_person_s(people: People) -> 
     """
     await people.ask(copy, owner=owner.person.id, other=other.person.id)
     with pytest.raises(CannotOpen):
-        await second_factors.check(people.postgres, KEYS, other.person.id, "000000")
-    await second_factors.remove(people.postgres, other.person)
+        await second_factors.check(people.postgres, KEYS, other.person, "000000")
+    await second_factors.remove(people.postgres, other.person, by=other.person)
     both, new = MasterKeys({"2": b"n" * 32, "1": bytes(32)}), MasterKeys({"2": b"n" * 32})
     while await second_factors.reseal(people.postgres, both):
         pass
     moment_s = NOON_S + STEP_S
     code = code_at(secret, step_at(moment_s))
-    assert await second_factors.check(people.postgres, new, owner.person.id, code, moment_s=moment_s)
-    await second_factors.remove(people.postgres, owner.person)
+    assert await second_factors.check(people.postgres, new, owner.person, code, moment_s=moment_s)
+    await second_factors.remove(people.postgres, owner.person, by=owner.person)
+
+
+async def test_a_recovery_code_takes_the_place_of_a_code_once(people: People) -> None:
+    """However it is typed; ten come with the secret, no other is left behind by another person's, and each use is noted."""
+    owner, other = await people.owner(), await people.owner()
+    secret = await second_factors.begin(people.postgres, KEYS, owner.person.id)
+    code = code_at(secret, step_at(NOON_S))
+    codes = await second_factors.confirm(people.postgres, KEYS, owner.person, code, moment_s=NOON_S)
+    assert len(set(codes)) == 10
+    await confirmed(people, other)
+
+    async def check(typed: str, member: Member = owner) -> bool:
+        return await second_factors.check(people.postgres, KEYS, member.person, typed, moment_s=NOON_S)
+
+    assert not await check(codes[0], other)
+    assert [await check(codes[0].lower().replace("-", " ")), await check(codes[0])] == [True, False]
+    assert [await check(code) for code in (codes[1], "", codes[2][:-1], codes[2] + "A", "-")] == [True, *[False] * 4]
+    found = await second_factors.find(people.postgres, owner.person.id)
+    assert found is not None
+    assert found.recovery_codes == 8
+    assert (await actions(people, owner))[:6] == [*["code.refused"] * 4, "recovery_code.used", "code.refused"]
+    everything = await people.everything()
+    for kept in (codes[5], codes[5].replace("-", "")):
+        assert kept not in everything
+
+
+async def test_a_recovery_code_is_taken_by_one_of_two_who_bring_it_at_once(people: People) -> None:
+    """The second waits for the first, and then it is none any more."""
+    owner = await people.owner()
+    await confirmed(people, owner)
+    codes = await second_factors.renew_recovery_codes(people.postgres, owner.person)
+    async with Postgres.open(people.database_url) as second:
+        async with second.people() as holding:
+            held = {"person": owner.person.id}
+            await holding.execute(sql("SELECT 1 FROM people WHERE person_id = :person FOR UPDATE"), held)
+            check = [
+                asyncio.create_task(second_factors.check(people.postgres, KEYS, owner.person, codes[0]))
+                for _ in range(2)
+            ]
+            await until_two_wait(people)
+        assert sorted(await asyncio.gather(*check)) == [False, True]
+
+
+async def test_other_recovery_codes_take_the_place_of_those_before_them(people: People) -> None:
+    """They go with the second factor, and nobody has any without one."""
+    owner = await people.owner()
+    with pytest.raises(NotFound):
+        await second_factors.renew_recovery_codes(people.postgres, owner.person)
+    await confirmed(people, owner)
+    old = await second_factors.renew_recovery_codes(people.postgres, owner.person)
+    new = await second_factors.renew_recovery_codes(people.postgres, owner.person)
+    checks = [await second_factors.check(people.postgres, KEYS, owner.person, code) for code in (old[0], new[0])]
+    assert checks == [False, True]
+    assert await second_factors.remove(people.postgres, owner.person, by=None, address="operator")
+    newest, *_ = await audit_log.entries(people.postgres, owner.tenant)
+    assert (newest.action, newest.person, newest.address) == ("second_factor.removed", None, "operator")
+    await confirmed(people, owner)
+    assert not await second_factors.check(people.postgres, KEYS, owner.person, new[1])
+
+
+async def test_a_stamp_holds_until_a_code_is_taken_or_the_password_changes(people: People) -> None:
+    """A right code beside one that has passed is refused, and not taken: with the stamp of the moment it is."""
+    owner = await people.owner()
+    secret = await confirmed(people, owner)
+
+    async def stamp() -> str:
+        found = await second_factors.find(people.postgres, owner.person.id)
+        assert found is not None
+        return found.stamp
+
+    async def check(steps_later: int, given: str) -> bool:
+        moment_s = NOON_S + steps_later * STEP_S
+        code = code_at(secret, step_at(moment_s))
+        check = (people.postgres, KEYS, owner.person, code)
+        return await second_factors.check(*check, stamp=given, moment_s=moment_s)
+
+    first = await stamp()
+    assert [await check(1, first), await check(2, first), await check(2, await stamp())] == [True, False, True]
+    before = await stamp()
+    assert before == await stamp()
+    assert await change_password(people.postgres, people.passwords, owner.person.id, PASSWORD, "the next one, please")
+    assert not await check(3, before)
+    before = await stamp()
+    await second_factors.renew_recovery_codes(people.postgres, owner.person)
+    assert not await check(3, before)
+    assert await check(3, await stamp())
+
+
+async def test_a_person_s_tenants_go_by_their_names(people: People) -> None:
+    """All of the person's and no others, in the order of their names."""
+    owner, elsewhere, _ = [await people.owner() for _ in range(3)]
+    await people.ask("UPDATE tenants SET name = 'Aa' WHERE tenant_id = :tenant", tenant=elsewhere.tenant)
+    await people.joined(elsewhere, VIEWER, owner.person.email)
+    found = await organisations_of(people.postgres, owner.person.id)
+    assert list(found.items()) == [(elsewhere.tenant, "Aa"), (owner.tenant, "Ann & Co")]

@@ -9,7 +9,7 @@ from tenants import mails, sessions
 from tenants.passwords import Passwords
 from tenants.people import Member, PersonRole, change_password, change_role, find_person, remove_member, session_hash
 from tenants.postgres import Postgres
-from tests.support.people import PASSWORD, People
+from tests.support.people import KEYS, PASSWORD, People
 
 HOUR_S = 3_600
 OLDER = """
@@ -134,7 +134,7 @@ async def test_the_end_of_a_membership_ends_its_sessions(people: People) -> None
     assert not await holds(people, text)
     assert await holds(people, elsewhere)
     token = await mails.invite(people.postgres, owner, other.person.email, PersonRole.VIEWER)
-    assert await mails.accept_invite(people.postgres, people.passwords, token, "", PASSWORD) is not None
+    assert await mails.accept_invite(people.postgres, people.passwords, KEYS, token, "", PASSWORD) is not None
     assert not await holds(people, text)
 
 
@@ -219,3 +219,26 @@ async def test_dead_sessions_are_swept_and_others_are_not(people: People) -> Non
     await sessions.sweep(people.postgres)
     left = await people.ask("SELECT session_hash FROM sessions WHERE person_id = :person", person=owner.person.id)
     assert [row[0] for row in left] == [session_hash(stay)]
+
+
+async def test_a_session_moves_to_another_tenant_as_old_as_it_was(people: People) -> None:
+    """Under another text; when it ends and when the password was last shown stay, and where its person is nobody it holds not."""
+    owner, other = await people.owner(), await people.owner()
+    await people.joined(other, PersonRole.VIEWER, owner.person.email)
+    text = await begin(people, owner)
+    await age(people, text, age_s=3 * HOUR_S)
+    await people.ask("UPDATE sessions SET proved_at = created_at WHERE session_hash = :hash", hash=session_hash(text))
+    before = await sessions.of(people.postgres, text)
+    assert before is not None
+    moved = await sessions.turn(people.postgres, text, other.tenant)
+    assert moved is not None
+    assert not await holds(people, text)
+    after = await sessions.of(people.postgres, moved)
+    assert after is not None
+    assert (after.tenant, after.role) == (other.tenant, PersonRole.VIEWER)
+    assert (after.created_at, after.proved_at) == (before.created_at, before.proved_at)
+    ends = "SELECT ends_at - created_at AS lasts FROM sessions WHERE session_hash = :hash"
+    assert (await people.ask(ends, hash=session_hash(moved)))[0][0].days == 14
+    nowhere = await sessions.turn(people.postgres, moved, (await people.owner()).tenant)
+    assert nowhere is not None
+    assert not await holds(people, nowhere)

@@ -1,17 +1,21 @@
 """Browsers without a window: what people do on the dashboard, by its forms alone."""
 
 import asyncio
+import base64
 import json
 import random
 import re
 import secrets
+import time
 from dataclasses import dataclass, field
 from html import unescape
 from typing import Any
 from urllib.parse import urlencode
 
+import asyncpg
 import httpx2
 
+from tenants.totp import code_at, step_at
 from tests.support.plain import plain_client
 from tests.support.processes import Service
 
@@ -102,6 +106,58 @@ class Browser:
         assert answer.status_code == 303, answer.text
         await invited.get("/account")
         return invited
+
+    async def run_sql(self, statement: str, *values: Any) -> list[asyncpg.Record]:
+        """Run a statement as a superuser, whom no wall binds; `$1` is this browser's person."""
+        connection = await asyncpg.connect(self.service.environment["DATABASE_URL"])
+        try:
+            person = await connection.fetchval("SELECT person_id FROM people WHERE email = $1", self.email)
+            return await connection.fetch(statement, person, *values)
+        finally:
+            await connection.close()
+
+    async def wait_for_proof(self) -> None:
+        """Have the password not been shown of late."""
+        await self.run_sql("UPDATE sessions SET proved_at = now() - interval '16 minutes' WHERE person_id = $1")
+
+    async def set_up_factor(self) -> "Authenticator":
+        """Set up a second factor."""
+        page = (await self.post("/account/second-factor")).text
+        phone = Authenticator(self, secret_in(page))
+        answer = await self.post("/account/second-factor/confirm", {"code": phone.code()})
+        assert answer.status_code == 200, answer.text
+        phone.recovery_codes = re.findall(r"[A-Z2-7]{4}(?:-[A-Z2-7]{4}){5}", answer.text)
+        assert len(phone.recovery_codes) == 10
+        return phone
+
+
+@dataclass
+class Authenticator:
+    """What somebody's phone shows."""
+
+    owner: Browser
+    secret: bytes
+    recovery_codes: list[str] = field(default_factory=list)
+
+    def code(self) -> str:
+        return code_at(self.secret, step_at(time.time()))
+
+    async def later(self) -> None:
+        """Let time pass: the code that is shown has not been taken."""
+        await self.owner.run_sql("UPDATE people SET totp_step = totp_step - 10 WHERE person_id = $1")
+
+
+def secret_in(page: str) -> bytes:
+    found = re.search(r"<code>((?:[A-Z2-7]{4} ?){8})</code>", page)
+    assert found is not None, page
+    return base64.b32decode(found[1].replace(" ", ""))
+
+
+def step_in(page: str) -> str:
+    """Give what says that the password was right, from the page that asks for the code."""
+    found = re.search(r'name="step" value="([^"]+)"', page)
+    assert found is not None, page
+    return found[1]
 
 
 def key_in(page: str) -> tuple[str, str]:

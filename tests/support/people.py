@@ -40,7 +40,7 @@ class People:
 
     async def joined(self, by: Member, role: PersonRole, email: str | None = None) -> Member:
         token = await mails.invite(self.postgres, by, email or new_email(), role)
-        made = await mails.accept_invite(self.postgres, self.passwords, token, "Ben", PASSWORD)
+        made = await mails.accept_invite(self.postgres, self.passwords, KEYS, token, "Ben", PASSWORD)
         assert made is not None
         return made
 
