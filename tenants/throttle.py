@@ -29,6 +29,8 @@ class Door(StrEnum):
     """The code of a second factor, and the password where it is asked for once more."""
     RESET = "reset"
     INVITE = "invite"
+    REFUSED = "refused"
+    """What somebody asked for who may not: nobody waits for this one, it bounds what is noted of it."""
 
 
 async def check(limits: Limits, address: str, email: str | None, door: Door = Door.SIGN_IN) -> None:

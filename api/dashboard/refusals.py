@@ -5,11 +5,12 @@ from urllib.parse import quote
 
 import structlog
 from litestar import Request, Response
+from litestar.background_tasks import BackgroundTask
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 
 from api.dashboard.forms import BadForm
 from api.dashboard.rendering import render
-from api.dashboard.visit import NotFromOurPage, ProveFirst, SignInFirst, nonce_of
+from api.dashboard.visit import NotFromOurPage, ProveFirst, SignInFirst, nonce_of, visit_of
 from tenants.errors import Forbidden, NotFound, RateLimited, ServiceError, Unavailable
 
 log = structlog.get_logger()
@@ -63,7 +64,9 @@ def on_bad_form(request: Request[Any, Any, Any], _: BadForm) -> Response[str]:
 def on_refusal(request: Request[Any, Any, Any], error: ServiceError) -> Response[str]:
     """Answer what our own code refuses."""
     if isinstance(error, Forbidden):
-        return refusal_page(request, 403)
+        answer, visit = refusal_page(request, 403), visit_of(request)
+        answer.background = None if visit is None else BackgroundTask(visit.note_refused)
+        return answer
     if isinstance(error, NotFound):
         return refusal_page(request, 404)
     if isinstance(error, RateLimited):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, Self, cast
 
+import structlog
 from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.exceptions import InternalServerException
@@ -19,12 +20,17 @@ from api.edge.address import client_address
 from tenants.apps import App, get_app
 from tenants.audit_log import By, note
 from tenants.clock import now
-from tenants.errors import Forbidden, NotFound
+from tenants.errors import Forbidden, NotFound, RateLimited, Unavailable
 from tenants.ids import parse_app_name
 from tenants.sessions import Session
 from tenants.sessions import of as session_of
+from tenants.throttle import Door, check
 
 MAX_AGENT = 255
+VISIT = "visit"
+"""Where a request's state has who asks, once that is known."""
+
+log = structlog.get_logger()
 
 
 class SignInFirst(Exception):
@@ -138,6 +144,20 @@ class Visit(Visitor):
         """Write into the tenant's audit log what this person has done."""
         await note(self.parts.postgres, self.session.tenant, self.session.person, action, target, self.address, detail)
 
+    async def note_refused(self) -> None:
+        """Note that this person was refused what the route is for; of many in a row only as many as tries are let through.
+
+        Nobody waits for it: call it once the answer has gone out.
+        """
+        operation: Operation = self.request.route_handler.opt["operation"]
+        try:
+            await check(self.parts.limits, self.address, self.session.person.email, Door.REFUSED)
+            await self.note("operation.refused", operation.value, role=self.session.role)
+        except RateLimited:
+            pass
+        except Unavailable as error:
+            log.warning("refusal_not_noted", cause=repr(error.__cause__))
+
 
 async def provide_visitor(request: Request[Any, Any, Any], parts: NamedDependency[DashboardParts]) -> Visitor:
     """Take in a request that needs no session; raises `NotFromOurPage` for another site's form."""
@@ -157,11 +177,18 @@ async def provide_visit(request: Request[Any, Any, Any], parts: NamedDependency[
         raise SignInFirst
     if request.method not in SAFE and not is_token_of(parts.pepper, text, form.typed(TOKEN)):
         raise NotFromOurPage
+    visit = Visit(parts, request, form, session, text)
+    request.state[VISIT] = visit
     if not may(session.role, operation):
         raise Forbidden
     if operation in PROVED and now().timestamp() - session.proved_at > PROOF_S:
         raise ProveFirst
-    return Visit(parts, request, form, session, text)
+    return visit
+
+
+def visit_of(request: Request[Any, Any, Any]) -> Visit | None:
+    """Give the visit that has been taken in, for whoever answers a refusal; None if nobody is known to ask."""
+    return cast("Visit | None", request.state.get(VISIT))
 
 
 def nonce_of(request: Request[Any, Any, Any]) -> str:

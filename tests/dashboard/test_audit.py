@@ -1,14 +1,19 @@
-"""The audit log: each change leaves one entry."""
+"""The audit log: each change leaves one entry, and so does what was refused."""
 
+import asyncio
+import csv
+import io
+import json
 from collections.abc import Awaitable, Callable
 
 import httpx2
+import pytest
 
 from tenants.accounts import list_tenants
-from tenants.audit_log import Entry, entries
+from tenants.audit_log import Entry, entries, note
 from tenants.ids import TenantId
 from tenants.postgres import Postgres
-from tests.support.dashboard import PASSWORD, Browser, link_to
+from tests.support.dashboard import PASSWORD, Authenticator, Browser, link_to, secret_in, step_in
 from tests.support.processes import Service
 
 
@@ -28,6 +33,10 @@ async def test_each_change_leaves_one_entry(owner: Browser, service: Service, po
     other = Browser(service, owner.email)
     await other.sign_in()
     session = (await owner.get("/account")).text.partition("/account/sessions/")[2].partition("/")[0]
+
+    async def confirm() -> httpx2.Response:
+        phone = Authenticator(owner, secret_in((await owner.post("/account/second-factor")).text))
+        return await owner.post("/account/second-factor/confirm", {"code": phone.code()})
 
     def post(path: str, **fields: object) -> Callable[[], Awaitable[httpx2.Response]]:
         return lambda: owner.post(path, fields)
@@ -49,6 +58,9 @@ async def test_each_change_leaves_one_entry(owner: Browser, service: Service, po
         ("person.renamed", post("/account/name", name="Anna")),
         ("session.ended", post(f"/account/sessions/{session}/end")),
         ("password.changed", post("/account/password", password=PASSWORD, new_password="another one altogether")),
+        ("second_factor.added", confirm),
+        ("recovery_codes.renewed", post("/account/second-factor/recovery-codes")),
+        ("second_factor.removed", post("/account/second-factor/remove")),
         ("app.deleted", post(f"/apps/{app}/delete", confirmation="M")),
         ("sessions.ended", post("/sign-out-everywhere")),
         ("session.begun", lambda: owner.sign_in("another one altogether")),
@@ -105,3 +117,114 @@ async def test_the_log_is_shown_in_pages_without_any_secret(owner: Browser) -> N
         assert secret not in first + second
     assert (await owner.get("/audit?before=x")).status_code == 404
     assert (await owner.get("/audit?before=" + "9" * 30)).status_code == 404
+
+
+async def until_noted(postgres: Postgres, tenant: TenantId, action: str, times: int = 1) -> list[Entry]:
+    """Give the entries of an action: what was refused is noted once the answer is out."""
+    async with asyncio.timeout(15):
+        while True:
+            found = [entry for entry in await entries(postgres, tenant, None, 200) if entry.action == action]
+            if len(found) >= times:
+                return found
+            await asyncio.sleep(0.02)
+
+
+async def test_what_was_refused_is_noted_without_what_was_typed(
+    owner: Browser, service: Service, postgres: Postgres
+) -> None:
+    """A wrong password at each place that asks for one, and a wrong code: who is known to have tried, and from where."""
+    tenant = await tenant_of(postgres, owner)
+    phone = await owner.set_up_factor()
+    wrong = {"password": "not the right one", "new_password": "quite another one", "then": "/apps"}
+    thief = Browser(service, owner.email)
+    await thief.post("/sign-in", {"email": owner.email, "password": "not the right one"})
+    answer = await thief.post("/sign-in", {"email": owner.email, "password": PASSWORD})
+    await thief.post("/sign-in/code", {"step": step_in(answer.text), "code": "314159"})
+    await owner.post("/account/password", wrong)
+    await owner.post("/prove", wrong)
+    expected = {
+        "sign_in.refused": ("", thief.address),
+        "code.refused": ("", thief.address),
+        "password.refused": (owner.email, owner.address),
+        "proof.refused": (owner.email, owner.address),
+    }
+    for action, (email, address) in expected.items():
+        (entry,) = await until_noted(postgres, tenant, action)
+        assert (entry.email, entry.address) == (email, address)
+        assert entry.target.startswith("per_")
+    kept = str(await entries(postgres, tenant, None, 200)) + service.log.read_text()
+    for typed in (*wrong.values(), "314159", PASSWORD, *phone.recovery_codes):
+        assert typed == "/apps" or typed not in kept
+
+
+async def test_what_a_role_does_not_allow_is_noted_within_a_bound(owner: Browser, postgres: Postgres) -> None:
+    """By whom, and what was asked for; whoever asks again and again fills nobody's log."""
+    tenant = await tenant_of(postgres, owner)
+    viewer, admin = await owner.invite("viewer"), await owner.invite("admin")
+    assert (await admin.post("/team/invite", {"email": "a@example.com", "role": "owner"})).status_code == 403
+    (entry,) = await until_noted(postgres, tenant, "operation.refused")
+    assert (entry.email, entry.target, entry.detail) == (admin.email, "invite", {"role": "admin"})
+    asked = 30
+    for _ in range(asked):
+        assert (await viewer.get("/audit")).status_code == 403
+    noted = await until_noted(postgres, tenant, "operation.refused", 1 + 5)
+    assert {entry.email for entry in noted} == {admin.email, viewer.email}
+    assert len(noted) < asked
+
+
+async def test_an_address_that_nobody_has_is_noted_nowhere(service: Service, postgres: Postgres) -> None:
+    """No tenant's log is about it; the service's own has a line without the address that was typed."""
+    stranger = Browser(service)
+    before = [len(await entries(postgres, tenant.id, None, 200)) for tenant in await list_tenants(postgres)]
+    await stranger.post("/sign-in", {"email": stranger.email, "password": "not the right one"})
+    async with asyncio.timeout(15):
+        while f'"address":"{stranger.address}"' not in service.log.read_text().replace(": ", ":"):
+            await asyncio.sleep(0.02)
+    assert [len(await entries(postgres, tenant.id, None, 200)) for tenant in await list_tenants(postgres)] == before
+    assert stranger.email not in service.log.read_text()
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+async def test_the_log_is_taken_away_as_a_file(owner: Browser, service: Service, postgres: Postgres, kind: str) -> None:
+    """All of it, newest first, over many pages of the database; of this tenant alone, and no cell is a formula."""
+    tenant, other = await tenant_of(postgres, owner), Browser(service)
+    await other.sign_up()
+    for number in range(450):
+        await note(postgres, tenant, None, "key.made", f"=1+{number}", "::1", {"label": 'a, "b"\nc'})
+    answer = await owner.get(f"/audit/export?kind={kind}")
+    assert answer.status_code == 200
+    assert answer.headers["content-disposition"] == f'attachment; filename="audit-begin-now.{kind}"'
+    rows = read_rows(kind, answer.text)
+    apostrophe = "'" if kind == "csv" else ""
+    assert [row["target"] for row in rows[:450]] == [f"{apostrophe}=1+{number}" for number in reversed(range(450))]
+    assert [row["action"] for row in rows[450:]] == ["session.begun", "tenant.made"]
+    assert other.organisation not in answer.text
+    assert (await (await owner.invite("developer")).get(f"/audit/export?kind={kind}")).status_code == 403
+
+
+async def test_of_the_log_some_days_are_taken(owner: Browser) -> None:
+    """From the beginning of the first to the end of the last, in UTC; what is no day is told beside its field."""
+    today = owner_day((await owner.get("/audit")).text)
+    whole = read_rows("jsonl", (await owner.get("/audit/export?kind=jsonl")).text)
+    asked = f"/audit/export?kind=jsonl&since={today}&until={today}"
+    of_today = read_rows("jsonl", (await owner.get(asked)).text)
+    assert of_today == [row for row in whole if row["at"][:10] == today]
+    assert of_today
+    for days in ("until=2020-01-01", "since=8999-01-01", "since=0001-01-01&until=0001-01-02"):
+        assert (await owner.get(f"/audit/export?kind=jsonl&{days}")).text == ""
+    for days in ("since=yesterday", "until=2026-13-01", "since=2026-W05-1", "until=9999-12-31"):
+        refused = await owner.get(f"/audit/export?{days}")
+        assert refused.status_code == 400
+        assert 'aria-invalid="true"' in refused.text
+    assert (await owner.get("/audit/export?kind=exe")).status_code == 404
+
+
+def read_rows(kind: str, text: str) -> list[dict[str, str]]:
+    if kind == "csv":
+        return list(csv.DictReader(io.StringIO(text, newline="")))
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def owner_day(page: str) -> str:
+    """Give the day of the newest entry."""
+    return page.partition('<time datetime="')[2][:10]
