@@ -6,16 +6,19 @@
 import asyncio
 import json
 import os
+import re
 import secrets
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 
+import asyncpg
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
-from tests.support.dashboard import PASSWORD, dashboard_url, link_to
+from tenants.totp import code_at, step_at
+from tests.support.dashboard import PASSWORD, dashboard_url, link_to, secret_in
 from tests.support.plain import plain_client
 from tests.support.processes import Service, free_port, running_service
 
@@ -55,6 +58,17 @@ HEADINGS = {
     "audit": "Audit log",
     "account": "Account",
     "signing-retire": "Retire ",
+    "key-asked-already": "That was done already",
+    "second-factor-off": "Second factor",
+    "second-factor-new": "Set up your second factor",
+    "second-factor-wrong": "Set up your second factor",
+    "second-factor-on": "Second factor",
+    "recovery-codes": "Copy your recovery codes now",
+    "account-with-factor": "Account",
+    "sign-in-code": "Your code",
+    "prove": "Your password, once more",
+    "prove-with-code": "Your password and a code, once more",
+    "audit-wrong": "Audit log",
     "nothing": "Nothing here",
 }
 # What a page must be, whatever it shows: gives what is wrong with it.
@@ -295,22 +309,133 @@ async def test_without_scripts_everything_can_be_done(browser: Browser, service:
     await context.close()
 
 
-async def test_names_run_no_scripts(context: BrowserContext) -> None:
-    """As the names of an organisation and an app they are shown as they were typed, and browsers complain of nothing."""
+async def age_proof(service: Service, email: str) -> None:
+    """Have somebody's password not been shown of late."""
+    connection = await asyncpg.connect(service.environment["DATABASE_URL"])
+    whose = "(SELECT person_id FROM people WHERE email = $1)"
+    await connection.execute(
+        f"UPDATE sessions SET proved_at = now() - interval '1 hour' WHERE person_id = {whose}", email
+    )
+    await connection.close()
+
+
+async def test_a_second_factor_from_setting_up_to_removing(context: BrowserContext, service: Service) -> None:
+    """The picture, the codes, the sign-in of two steps: each page as pages must be, and no complaint."""
     watched = Watched(await context.new_page())
-    await sign_up(watched.page, EVIL)
-    await make_app(watched.page, EVIL)
-    await expect(watched.page.get_by_role("heading", level=1)).to_have_text(EVIL)
-    for path in ("/apps", "/team", "/audit"):
-        await watched.page.goto(path)
-        await expect(watched.page.locator(".organisation")).to_have_text(EVIL)
+    page = watched.page
+    email = await sign_up(page)
+    await age_proof(service, email)
+    await page.goto("/account")
+    await page.get_by_role("link", name="Set it up").click()
+    await watched.look("prove")
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Go on").click()
+    await page.wait_for_url("**/account/second-factor")
+    await watched.look("second-factor-off")
+    await page.get_by_role("button", name="Set it up").click()
+    await watched.look("second-factor-new")
+    await expect(page.get_by_role("img", name="QR code")).to_be_visible()
+    secret = secret_in(await page.content())
+    await page.get_by_label("Code", exact=True).fill("000000")
+    await page.get_by_role("button", name="Confirm").click()
+    await expect(page.get_by_label("Code", exact=True)).to_have_attribute("aria-invalid", "true")
+    await watched.look("second-factor-wrong")
+    assert secret_in(await page.content()) == secret
+    await page.get_by_label("Code", exact=True).fill(code_at(secret, step_at(time.time())))
+    await page.get_by_role("button", name="Confirm").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Copy your recovery codes now")
+    await watched.look("recovery-codes")
+    await page.get_by_role("button", name="Copy: Recovery codes").click()
+    await expect(page.get_by_text("Copied", exact=True)).to_be_visible()
+    codes = (await page.evaluate("navigator.clipboard.readText()")).split()
+    assert len(codes) == 10
+    await page.get_by_role("link", name="I have copied them").click()
+    await watched.look("second-factor-on")
+    await page.goto("/account")
+    await watched.look("account-with-factor")
+    await age_proof(service, email)
+    await page.get_by_role("link", name="See to it").click()
+    await watched.look("prove-with-code")
+    await page.get_by_role("button", name="Sign out", exact=True).click()
+
+    await page.get_by_label("Email").fill(email)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await watched.look("sign-in-code")
+    await page.get_by_label("Code").fill(codes[0])
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url("**/apps")
+    await page.goto("/account/second-factor")
+    await page.get_by_role("button", name="Remove").click()
+    await page.get_by_role("button", name="Confirm").click()
+    await expect(page.get_by_role("status")).to_contain_text("removed")
+    assert watched.complaints == []
+
+
+async def test_a_page_loaded_anew_makes_no_second_key(context: BrowserContext) -> None:
+    """A browser sends the form again, and is told that the key was made."""
+    watched = Watched(await context.new_page())
+    page = watched.page
+    await sign_up(page)
+    await make_app(page, "Chat")
+    await page.get_by_role("link", name="Create an API key").click()
+    await page.get_by_label("Label").fill("server")
+    await page.get_by_role("button", name="Create key").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Copy your key now")
+    await page.reload()
+    await watched.look("key-asked-already")
+    await page.get_by_role("link", name="See the keys").click()
+    await expect(page.get_by_role("link", name="Rotate server")).to_have_count(1)
+    assert watched.complaints == []
+
+
+async def test_the_audit_log_is_downloaded(context: BrowserContext) -> None:
+    """For some days or all of it, by a form that needs no script."""
+    watched = Watched(await context.new_page())
+    page = watched.page
+    await sign_up(page)
+    await page.goto("/audit")
+    async with page.expect_download() as downloading:
+        await page.get_by_role("button", name="Download").click()
+    download = await downloading.value
+    assert re.fullmatch(r"audit-begin-now\.csv", download.suggested_filename)
+    assert "tenant.made" in (await download.path()).read_text()
+    await page.goto("/audit/export?since=yesterday")
+    await watched.look("audit-wrong")
+
+
+async def test_names_run_no_scripts(context: BrowserContext) -> None:
+    """Of a person, an organisation, an app and a key: they are shown as they were typed, and browsers complain of nothing."""
+    watched = Watched(await context.new_page())
+    page = watched.page
+    await sign_up(page, EVIL)
+    await make_app(page, EVIL)
+    await expect(page.get_by_role("heading", level=1)).to_have_text(EVIL)
+    await page.get_by_role("link", name="Create an API key").click()
+    await page.get_by_label("Label").fill(EVIL)
+    await page.get_by_role("button", name="Create key").click()
+    await expect(page.get_by_text(EVIL, exact=True).last).to_be_visible()
+    keys = page.url
+    await page.goto("/account")
+    await page.get_by_label("Your name").fill(EVIL)
+    await page.get_by_role("button", name="Save name").click()
+    await expect(page.get_by_label("Your name")).to_have_value(EVIL)
+    for path in ("/apps", "/team", "/audit", "/account", keys):
+        await page.goto(path)
+        await expect(page.locator(".organisation")).to_have_text(EVIL)
+    await expect(page.get_by_role("cell", name=EVIL).first).to_have_text(EVIL)
+    await page.get_by_role("link", name=f"Revoke {EVIL}").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text(f"Revoke {EVIL}?")
+    await page.get_by_role("link", name="Settings").click()
+    await page.get_by_role("button", name="Suspend").click()
+    await expect(page.get_by_role("dialog")).to_contain_text(f"Suspend {EVIL}?")
     assert watched.complaints == []
 
 
 async def test_another_site_s_page_can_send_no_form(
     context: BrowserContext, evil_origin: str, service: Service
 ) -> None:
-    """A form that a page of another origin sends for somebody who is signed in is refused, and nothing is made."""
+    """What a page of another origin sends for somebody who is signed in, by a form or a script, makes nothing."""
     page = await context.new_page()
     await sign_up(page)
     await page.goto(f"{evil_origin}/page.html")
@@ -326,6 +451,22 @@ async def test_another_site_s_page_can_send_no_form(
     assert answer is not None
     # By SameSite the session does not even come along.
     assert answer.status == 403
+    await page.goto(f"{evil_origin}/page.html")
+    fetched = """async (url) => {
+      const body = new URLSearchParams({name: "Forged", environment: "test"});
+      const told = [];
+      for (const mode of ["no-cors", "cors"]) {
+        try {
+          const answer = await fetch(`${url}/apps`, {method: "POST", mode, credentials: "include", body});
+          told.push(`${answer.type} ${answer.status}`);
+        } catch (error) {
+          told.push(error.name);
+        }
+      }
+      return told;
+    }"""
+    # Nothing of the answer is to be seen there, in either way.
+    assert await page.evaluate(fetched, dashboard_url(service)) == ["TypeError", "TypeError"]
     await page.goto("/apps")
     await expect(page.get_by_text("Your first app")).to_be_visible()
 
