@@ -34,8 +34,8 @@ CHECK_WIDTH = 6
 SHAPE = re.compile(r"rl_(live|test)_([0-9A-Za-z]{12})_([0-9A-Za-z]{43})([0-9A-Za-z]{6})", re.ASCII)
 
 INSERT = text("""
-INSERT INTO api_keys (app_id, key_number, label, secret_hash, pepper_version, grants, expires_at)
-SELECT :app, coalesce(max(key_number), 0) + 1, :label, :hash, :version, CAST(:grants AS text[]), :expires_at
+INSERT INTO api_keys (app_id, key_number, label, secret_hash, pepper_version, grants, expires_at, made_by)
+SELECT :app, coalesce(max(key_number), 0) + 1, :label, :hash, :version, CAST(:grants AS text[]), :expires_at, :made_by
   FROM api_keys WHERE app_id = :app
 RETURNING *
 """)
@@ -61,6 +61,8 @@ UPDATE api_keys SET previous_hash = secret_hash, previous_until = :until, secret
  WHERE app_id = :app AND key_number = :key AND revoked_at IS NULL
 RETURNING *
 """)
+# The text is known once the key has its number.
+SET_LAST_FOUR = text("UPDATE api_keys SET last_four = :last_four WHERE app_id = :app AND key_number = :key")
 # Tickets made with the old secret, for all that we know, end with it.
 END_TICKETS = text("""
 UPDATE tickets SET ends_at = least(ends_at, :until) WHERE app_id = :app AND key_number = :key
@@ -92,6 +94,10 @@ class ApiKey:
     revoked_at: str | None
     seen_in_browser_at: str | None
     """When it last came with an Origin header: every visitor of that page can read it."""
+    made_by: str
+    """A person's address, another key's id, `operator`, or nothing if that is not known any more."""
+    last_four: str
+    """How its text ends, or nothing if that is not known any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +154,13 @@ async def create_key(
     grants: frozenset[Grant] | None = None,
     expires_at: datetime | None = None,
     idempotency_key: str | None = None,
+    made_by: str = "operator",
     by: By | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key and give it with its text, which nobody can give again; raises `NotFound` without such an app.
 
-    Without `grants` it may do everything, without `expires_at` it holds until it is revoked. Raises `AskedAlready` if the app has
-    seen this idempotency key before.
+    Without `grants` it may do everything, without `expires_at` it holds until it is revoked. `made_by` names who is no person.
+    Raises `AskedAlready` if the app has seen this idempotency key before.
     """
     environment: Environment = (await get_app(postgres, app)).environment
     secret = _new_secret()
@@ -164,15 +171,17 @@ async def create_key(
         "version": pepper.version,
         "grants": None if grants is None else sorted(grants),
         "expires_at": expires_at,
+        "made_by": made_by if by is None else by.person.email,
     }
     async with postgres.transaction(inside(app, by)) as connection:
         await connection.execute(QUEUE, {"app": app})
         key = _key(app, (await connection.execute(INSERT, values)).one())
+        spelt = await _spell(connection, app, environment, key, secret)
         await _take_request(connection, pepper, app, key, idempotency_key)
         if by is not None:
             detail = {"label": label, "grants": sorted(key.grants), "expires": key.expires_at}
             await by.note(connection, "key.made", key.id, app=app_name(app), **detail)
-    return key, _spell(environment, key.id, secret)
+    return key, spelt
 
 
 async def rotate_key(
@@ -205,13 +214,14 @@ async def rotate_key(
         if row is None:
             raise NotFound
         key = _key(app, row)
+        spelt = await _spell(connection, app, environment, key, secret)
         await _take_request(connection, pepper, app, key, idempotency_key)
         await connection.execute(END_TICKETS, values)
         await send_control(connection, KeyRotated(app, number, until.timestamp()))
         if by is not None:
             detail = {"label": key.label, "overlap_s": overlap_s}
             await by.note(connection, "key.rotated", key.id, app=app_name(app), **detail)
-    return key, _spell(environment, key.id, secret)
+    return key, spelt
 
 
 async def list_keys(postgres: Postgres, app: AppId) -> list[ApiKey]:
@@ -286,6 +296,8 @@ def _key(app: AppId, row: Any) -> ApiKey:  # noqa: ANN401 - a row of SQLAlchemy 
         last_used_on=row.last_used_on,
         revoked_at=_moment(row.revoked_at),
         seen_in_browser_at=_moment(row.seen_in_browser_at),
+        made_by=row.made_by,
+        last_four=row.last_four,
     )
 
 
@@ -297,9 +309,12 @@ def _new_secret() -> str:
     return to_base62(secrets.randbits(256), SECRET_WIDTH)
 
 
-def _spell(environment: Environment, public: str, secret: str) -> str:
-    prefix = f"rl_{environment}_{public}_{secret}"
-    return prefix + _checksum(prefix)
+async def _spell(connection: AsyncConnection, app: AppId, environment: Environment, key: ApiKey, secret: str) -> str:
+    """Give a key's text, and keep how it ends."""
+    prefix = f"rl_{environment}_{key.id}_{secret}"
+    spelt = prefix + _checksum(prefix)
+    await connection.execute(SET_LAST_FOUR, {"app": app, "key": key.number, "last_four": spelt[-4:]})
+    return spelt
 
 
 def _checksum(prefix: str) -> str:

@@ -117,9 +117,7 @@ async def post_revoke(app_id: FromPath[str], key_id: FromPath[str], visit: Named
 @get("/apps/{app_id:str}/signing", operation=Operation.SEE_SIGNING_KEYS)
 async def show_signing(app_id: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
     """Show an app's signing keys, without their secrets."""
-    app = await visit.app(app_id)
-    keys = await list_signing_keys(visit.parts.postgres, app.scope)
-    return visit.page("signing.html", app=_head(app), keys=keys, algorithms=list(Algorithm))
+    return await _signing(visit, await visit.app(app_id))
 
 
 @post("/apps/{app_id:str}/signing", operation=Operation.CREATE_SIGNING_KEY)
@@ -129,9 +127,7 @@ async def post_signing(app_id: FromPath[str], visit: NamedDependency[Visit]) -> 
     try:
         algorithm = Algorithm(visit.form.text("algorithm"))
     except ValueError:
-        wrong = Wrong("algorithm", "Choose an algorithm.")
-        keys = await list_signing_keys(parts.postgres, app.scope)
-        return visit.page("signing.html", 400, app=_head(app), keys=keys, algorithms=list(Algorithm), wrong=wrong)
+        return await _signing(visit, app, Wrong("algorithm", "Choose an algorithm."))
     await create_signing_key(parts.postgres, parts.master_keys, app.scope, NewKey(algorithm), by=visit.by)
     return visit.go(f"/apps/{app_id}/signing", "signing_key_created")
 
@@ -212,6 +208,14 @@ async def _key(visit: Visit, app: App, key_id: str) -> ApiKey:
         if key.number == number and key.revoked_at is None:
             return key
     raise NotFound
+
+
+async def _signing(visit: Visit, app: App, wrong: Wrong | None = None) -> Response[str]:
+    head, status = _head(app), 400 if wrong else 200
+    keys = await list_signing_keys(visit.parts.postgres, app.scope)
+    jwks_url = f"{visit.parts.public_url}/v1/apps/{head['id']}/jwks.json"
+    shown = {"app": head, "keys": keys, "algorithms": list(Algorithm), "jwks_url": jwks_url}
+    return visit.page("signing.html", status, wrong=wrong, **shown)
 
 
 async def _signing_key(visit: Visit, app: App, key_id: str) -> SigningKey:

@@ -30,6 +30,7 @@ from tenants.grants import ALL, BY_DEFAULT, Grant
 from tenants.hashing import Pepper
 from tenants.ids import parse_app_name
 from tenants.keys import create_key, list_keys, parse_key_id, revoke_key, rotate_key
+from tenants.keys import key_id as spell_key_id
 from tenants.postgres import Postgres
 from tenants.scope import Caller
 from tenants.sealing import MasterKeys
@@ -63,7 +64,13 @@ async def post_key(
     if wish.expires_at is not None and wish.expires_at <= now():
         raise BadRequest("A key expires in the future.", pointer="/expires_at")
     key, text = await create_key(
-        given[Postgres], given[Pepper], caller.scope.app, wish.label, grants=grants, expires_at=wish.expires_at
+        given[Postgres],
+        given[Pepper],
+        caller.scope.app,
+        wish.label,
+        grants=grants,
+        expires_at=wish.expires_at,
+        made_by=spell_key_id(caller.scope.app, caller.key) if caller.key is not None else "",
     )
     return json_struct(KeyView.of(key, text), status=201)
 

@@ -1,4 +1,4 @@
-"""Limits that a tenant sets by itself, below those of its operator."""
+"""Limits that a tenant sets by itself; how API keys end, and who made them."""
 
 from api.migrate import refuse_downgrade, run_sql
 

@@ -240,3 +240,27 @@ async def test_one_goes_on_in_another_organisation_of_one_s_own(owner: Browser, 
     assert (await owner.get("/account/second-factor")).headers["location"].startswith("/prove")
     owner.session = before
     assert (await owner.get("/apps")).headers["location"] == "/sign-in"
+
+
+async def test_a_key_is_told_from_others_without_its_secret(owner: Browser) -> None:
+    """By how it ends, which is another end once it is rotated, and by who made it."""
+    app = await owner.make_app()
+    key_id, key = await owner.make_key(app)
+    page = (await owner.get(f"/apps/{app}/keys")).text
+    assert f"{key_id}_…{key[-4:]}" in page
+    assert f"by {owner.email}" in page
+    _, rotated = key_in((await owner.post(f"/apps/{app}/keys/{key_id}/rotate", {"overlap": "0"})).text)
+    page = (await owner.get(f"/apps/{app}/keys")).text
+    assert f"{key_id}_…{rotated[-4:]}" in page
+    assert f"by {owner.email}" in page
+
+
+async def test_the_public_keys_are_linked_to(owner: Browser) -> None:
+    """The link of the page of signing keys leads to them."""
+    app = await owner.make_app()
+    await owner.post(f"/apps/{app}/signing", {"algorithm": "EdDSA"})
+    url = (await owner.get(f"/apps/{app}/signing")).text.partition('jwks.json"')[0].rpartition('href="')[
+        2
+    ] + "jwks.json"
+    async with plain_client() as http:
+        assert [key["alg"] for key in (await http.get(url)).json()["keys"]] == ["EdDSA"]
