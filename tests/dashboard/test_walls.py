@@ -4,11 +4,12 @@ import re
 import secrets
 from html import escape
 
-import asyncpg
 import httpx2
 import pytest
 
 from api.dashboard.app import ROUTES
+from api.dashboard.permissions import PROVED
+from api.dashboard.rendering import FILES, VERSION
 from tests.support.dashboard import PASSWORD, Browser, dashboard_url, link_to, mail_to
 from tests.support.processes import Service
 
@@ -114,7 +115,9 @@ async def test_the_session_is_kept_from_scripts_and_other_sites(owner: Browser) 
 
 
 async def test_every_answer_says_what_browsers_may_do_with_it(owner: Browser) -> None:
-    """Each route, signed in or not, and whether or not there is such a thing."""
+    """Each route, signed in or not, and whether or not there is such a thing; what is refused in whatever way; each file."""
+    viewer = await owner.invite("viewer")
+    statuses = set()
     for path in PATHS:
         address = re.sub(r"\{\w+:str\}", "app_00000001", path)
         for answer in (
@@ -122,14 +125,37 @@ async def test_every_answer_says_what_browsers_may_do_with_it(owner: Browser) ->
             await Browser(owner.service).get(address),
             await Browser(owner.service).post(address),
         ):
-            headers = answer.headers
-            assert set(headers["content-security-policy"].split("; ")) >= POLICY, path
-            assert "unsafe" not in headers["content-security-policy"]
-            assert headers["x-content-type-options"] == "nosniff"
-            assert headers["referrer-policy"] == "same-origin"
-            assert headers["cross-origin-opener-policy"] == "same-origin"
-            assert headers["cache-control"] == "no-store"
-            assert "server" not in headers
+            say_what_they_must(answer)
+            statuses.add(answer.status_code)
+    form = {"Origin": owner.url, "Content-Type": "application/json"}
+    for answer in (
+        await owner.get("/nothing/of/the/kind"),
+        await viewer.get("/audit"),
+        await owner.post("/apps", Origin="https://evil.example"),
+        await owner.ask("POST", "/apps", headers=form, content="{}"),
+        await owner.ask("PUT", "/apps", headers={}),
+        await owner.ask("HEAD", "/apps", headers={}),
+        await owner.get("/apps", Host="evil.example"),
+    ):
+        say_what_they_must(answer)
+        statuses.add(answer.status_code)
+    assert statuses >= {200, 303, 400, 403, 404, 405, 421}
+    for name in FILES:
+        answer = await owner.get(f"/static/{VERSION}/{name}")
+        assert answer.status_code == 200
+        say_what_they_must(answer, keeps=True)
+
+
+def say_what_they_must(answer: httpx2.Response, *, keeps: bool = False) -> None:
+    headers, path = answer.headers, answer.request.url.path
+    assert set(headers["content-security-policy"].split("; ")) >= POLICY, path
+    assert "unsafe" not in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "same-origin"
+    assert headers["cross-origin-opener-policy"] == "same-origin"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert (headers["cache-control"] == "no-store") is not keeps, path
+    assert "server" not in headers
 
 
 async def test_scripts_carry_the_answer_s_own_nonce(owner: Browser) -> None:
@@ -252,20 +278,30 @@ async def test_what_people_write_stays_text(service: Service, name: str) -> None
         assert escape(name).replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in page, path
 
 
-async def test_what_shows_or_destroys_asks_for_the_password_again(owner: Browser, environment: dict[str, str]) -> None:
-    """A quarter of an hour after it was last shown; then the session has another name, and goes on where it was."""
+async def test_what_shows_or_destroys_asks_for_the_password_again(owner: Browser) -> None:
+    """A quarter of an hour after it was last shown, on each route of such an operation and on no other.
+
+    Then the session has another name, and goes on where it was.
+    """
     app = await owner.make_app()
     key_id, _ = await owner.make_key(app)
-    connection = await asyncpg.connect(environment["DATABASE_URL"])
-    whose = "(SELECT person_id FROM people WHERE email = $1)"
-    await connection.execute(
-        f"UPDATE sessions SET proved_at = now() - interval '16 minutes' WHERE person_id = {whose}", owner.email
-    )
-    await connection.close()
+    await owner.wait_for_proof()
     path = f"/apps/{app}/keys/{key_id}/rotate"
-    for asked in (path, f"/apps/{app}/delete", f"/apps/{app}/keys"):
-        answer = await owner.post(asked, {"overlap": "0", "confirmation": "Chat", "label": "x"})
-        assert answer.headers["location"] == f"/prove?then={asked}"
+    asked_for = set()
+    for route in ROUTES:
+        operation = route.opt.get("operation")
+        ends = any("/sign-out" in path for path in route.paths)
+        if operation is None or ends:
+            continue
+        for method in route.http_methods & {"GET", "POST"}:
+            for template in route.paths:
+                address = template.replace("{app_id:str}", app).replace("{key_id:str}", "0" * 12)
+                address = re.sub(r"\{\w+:str\}", "x", address)
+                answer = await (owner.get(address) if method == "GET" else owner.post(address))
+                is_asked = answer.headers.get("location") == f"/prove?then={address}"
+                assert is_asked == (operation in PROVED), (method, address)
+                asked_for |= {operation} if is_asked else set()
+    assert asked_for == PROVED
     assert (await owner.get(f"/apps/{app}")).status_code == 200
     assert (await owner.post("/prove", {"password": "wrong password", "then": path})).status_code == 400
     before = owner.session
@@ -300,3 +336,67 @@ async def test_a_sentence_is_told_by_its_name_alone(owner: Browser) -> None:
     page = (await owner.get("/apps?done=<b>Call+0900</b>")).text
     assert "0900" not in page
     assert "Your app is ready." in (await owner.get("/apps?done=app_created")).text
+
+
+async def test_a_password_is_taken_as_it_was_typed(service: Service) -> None:
+    """8 to 128 characters of any kind, with its spaces, and by no rule of what it must be made of; fields let it be pasted."""
+    nfc, nfd = "pâssw\u00f6rd " * 2, "pâssw\u006f\u0308rd " * 2
+    for password in ("a lowercase one", "  spaces  ", "x" * 128, nfc, "🔑🔑🔑🔑🔑🔑🔑🔑", "<b>&\"'%00"):
+        browser = Browser(service)
+        wish = {"organisation": "X", "name": "X", "email": browser.email, "password": password}
+        assert (await browser.post("/sign-up", wish)).status_code == 303, password
+        for other in (password.strip() + "!", password[:-1], nfd if password == nfc else password.swapcase() + "?"):
+            refused = await Browser(service).post("/sign-in", {"email": browser.email, "password": other})
+            assert refused.status_code == 400, other
+        assert (await browser.sign_in(password)).status_code == 303
+    for password, sentence in (
+        ("7 chars", "at least 8"),
+        ("x" * 129, "at most 128"),
+        ("Password123", "among the first"),
+    ):
+        refused = await browser.post("/sign-up", wish | {"password": password})
+        assert refused.status_code == 400
+        assert sentence in refused.text
+        assert f'value="{password}"' not in refused.text
+    for path in ("/sign-up", "/sign-in", "/account"):
+        page = (await (browser.get(path) if path == "/account" else Browser(service).get(path))).text
+        fields = re.findall(r'<input[^>]*type="password"[^>]*>', page)
+        assert fields
+        for password_field in fields:
+            assert re.search(r'autocomplete="(new|current)-password"', password_field)
+            assert not re.search(r"maxlength|pattern|onpaste|readonly", password_field)
+
+
+async def test_a_field_that_a_form_does_not_have_changes_nothing(owner: Browser, service: Service) -> None:
+    """Whatever a form brings beside its own fields: ids, roles, tenants, moments and hashes are not its to set."""
+    more = {
+        "role": "owner",
+        "tenant_id": "1",
+        "app_id": "app_00000001",
+        "person_id": "1",
+        "created_at": "2000-01-01",
+        "secret_hash": "x",
+        "limits": '{"rooms": 1}',
+        "suspended": "true",
+        "environment": "live",
+        "totp_since": "now",
+    }
+    stranger = Browser(service)
+    wish = {"organisation": "Mine", "name": "S", "email": stranger.email, "password": PASSWORD}
+    assert (await stranger.post("/sign-up", more | wish)).status_code == 303
+    assert (await stranger.sign_in()).status_code == 303
+    app = await owner.make_app("Chat", "test")
+    settings = f"/apps/{app}/settings"
+    before = await owner.run_sql("SELECT * FROM apps WHERE name = 'Chat' AND $1::bigint IS NOT NULL ORDER BY app_id")
+    changed = {"name": "Chat", "origins": "*", "retention_days": ""}
+    assert (await owner.post(settings, more | changed)).status_code == 303
+    after = await owner.run_sql("SELECT * FROM apps WHERE name = 'Chat' AND $1::bigint IS NOT NULL ORDER BY app_id")
+    assert after == before
+    viewer = await owner.invite("viewer")
+    person = "SELECT email, password_hash, totp_since, created_at FROM people WHERE person_id = $1"
+    kept = await viewer.run_sql(person)
+    assert (await viewer.post("/account/name", more | {"name": "V", "email": "other@example.com"})).status_code == 303
+    assert await viewer.run_sql(person) == kept
+    role = "SELECT role FROM memberships WHERE person_id = $1"
+    assert [row["role"] for row in await viewer.run_sql(role)] == ["viewer"]
+    assert [row["role"] for row in await stranger.run_sql(role)] == ["owner"]

@@ -8,7 +8,8 @@ ASKED = [
     *(f"J{number}" for number in range(1, 8)),
     *(f"B{number}" for number in range(1, 7)),
     *(f"L{number}" for number in range(1, 7)),
-    "X4",
+    *(f"D{number}" for number in range(1, 9)),
+    *("X1", "X2", "X4"),
 ]
 
 
