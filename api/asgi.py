@@ -107,7 +107,7 @@ def build_service(wiring: Wiring) -> ASGIApp:
         logging_config=None,
     )
     straight = Straight(cast("ASGIService", service), send_message, given)
-    public = Requests(Origins(_Upgrades(sockets, straight)), wiring.requests)
+    public = Requests(Origins(_Upgrades(sockets, straight)), wiring.requests, wiring.request_log)
     return cast("ASGIApp", Proxies(public, wiring.settings.trusted_proxies))
 
 

@@ -19,7 +19,8 @@ from api.fanout.publish import Publisher
 from api.ids import RoomNumber, Seq
 from api.jobs.worker import Worker
 from api.log.epochs import Epochs
-from api.log.event import Event
+from api.log.event import Event, Kind
+from api.log.item import Item
 from api.log.lane import Lane, Lanes
 from api.log.pages import Pages
 from api.log.read import Reader
@@ -51,8 +52,10 @@ from tenants.passwords import Passwords
 from tenants.policies import Policies
 from tenants.postgres import Postgres
 from tenants.pubsub import PubSub
+from tenants.request_log import RequestLog
 from tenants.roles import Role
 from tenants.schema import check_schema
+from tenants.tallies import Tallies
 from tenants.tickets import Tickets
 from tenants.usage import Usage
 
@@ -98,6 +101,8 @@ class Wiring:
     requests: RequestCounts
     passwords: Passwords
     mailer: Mailer
+    tallies: Tallies
+    request_log: RequestLog
 
     @classmethod
     @asynccontextmanager
@@ -149,6 +154,8 @@ class Wiring:
             "vitals": self.vitals.run(),
             "mailer": self.mailer.run(),
             "people": sweep_people(self.postgres),
+            "tallies": self.tallies.run(self.connections.users),
+            "request_log": self.request_log.run(),
         }
         for number, lane in enumerate(self.lanes.lanes):
             tasks[f"lane-{number}"] = lane.run()
@@ -161,6 +168,8 @@ class Wiring:
             await self.tickets.touch()
         await self.lanes.drain()
         await self.publisher.drain(PUBLISH_DRAIN_S)
+        await self.tallies.drain()
+        await self.request_log.drain()
 
 
 def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
@@ -174,7 +183,8 @@ def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
         for event in events:
             publisher.offer(room_channel(event.app, event.room), write_payload(event))
 
-    lanes = Lanes([Lane(postgres, epochs, publish) for _ in range(LANES)])
+    tallies = Tallies(postgres)
+    lanes = Lanes([Lane(postgres, epochs, publish, partial(_count, tallies)) for _ in range(LANES)])
     directory = Directory(postgres, lanes)
     authority = Authority(postgres, pepper, settings.master_keys)
     tickets = Tickets(postgres, pepper)
@@ -216,7 +226,7 @@ def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
     keeper = Keeper(reader, epochs, listener)
     audit = Audit(postgres, epochs, keeper, listener, probe, on_control, on_amnesia)
     doors = Doors(reader)
-    connections = Connections(audit)
+    connections = Connections(audit, tallies)
     around = Surroundings(
         opener=RoomOpener(doors, keeper, epochs),
         reader=reader,
@@ -229,6 +239,7 @@ def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
         budgets=budgets,
         catch_ups=asyncio.Semaphore(CATCH_UPS),
         counts=DeliveryCounts(),
+        tallies=tallies,
         problem=problem,
     )
     eraser = UserEraser(postgres, epochs, lanes, pepper)
@@ -271,7 +282,16 @@ def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
         requests=RequestCounts(),
         passwords=Passwords(),
         mailer=Mailer(settings.smtp_url),
+        request_log=RequestLog(postgres),
+        tallies=tallies,
     )
+
+
+def _count(tallies: Tallies, items: Sequence[Item]) -> None:
+    """Count what a lane has written."""
+    for item in items:
+        if item.kind is Kind.MESSAGE_CREATED:
+            tallies.count_message(item.app, item.sender)
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from tenants.postgres import Postgres
 
-KNOWN_REVISIONS = frozenset({"0013"})
+KNOWN_REVISIONS = frozenset({"0014"})
 """Revisions of migrations/versions that this code reads and writes correctly."""
 
 REVISION = text("SELECT version_num FROM alembic_version")

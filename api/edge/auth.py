@@ -14,6 +14,7 @@ from api.edge.failures import Failures
 from api.edge.given import Given
 from api.edge.limits import spend
 from api.edge.origins import check_origin
+from api.edge.requests import asked_by
 from api.edge.unclear import refuse_unclear
 from api.errors import BadRequest, NoKeysInBrowsers
 from api.permits import permit
@@ -60,6 +61,7 @@ async def provide_caller(
     """
     credential = credential_in(request.headers.get("authorization", ""))
     caller = (await given[Failures].authenticate(credential, client_address(request.scope))).caller
+    asked_by(request.scope["state"], caller)
     opt = request.route_handler.opt
     room = request.path_params.get("room_id")
     await spend(given[Budgets], caller, opt.get("budget"), room, request.scope["state"])
@@ -70,7 +72,9 @@ async def provide_caller(
     permit(caller, opt["grant"], room)
     if opt.get("keys_only", False):
         require_server(caller)
-    return await acting_as(given[Postgres], caller, request.headers.get(ACT_AS_HEADER))
+    acting = await acting_as(given[Postgres], caller, request.headers.get(ACT_AS_HEADER))
+    asked_by(request.scope["state"], acting)
+    return acting
 
 
 async def provide_key(request: Request[Any, Any, Any], caller: NamedDependency[Caller]) -> str:

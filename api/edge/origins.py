@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from api.edge.limits import HEADERS as LIMIT_HEADERS
-from api.edge.problems import PROBLEM_TYPE, REQUEST_ID_HEADER, new_request_id, problem, problem_headers
+from api.edge.problems import CODE, PROBLEM_TYPE, REQUEST_ID_HEADER, new_request_id, problem, problem_headers
 from api.errors import OriginNotAllowed
 from tenants.errors import Unauthenticated, Unavailable
 from tenants.ids import AppId
@@ -88,6 +88,7 @@ class Origins:
         except asyncio.CancelledError:
             # The process ends with this under way; the server beneath would say 500, in plain text.
             if not is_started:
+                state[CODE] = Unavailable.code
                 await _cut_off(request_id, send_on)
             raise
 

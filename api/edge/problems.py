@@ -20,6 +20,8 @@ from tenants.errors import NotFound, ServiceError, Unauthenticated
 PROBLEM_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:roomlog:problem:"
 REQUEST_ID_HEADER = "x-request-id"
+CODE = "problem_code"
+"""Where a request's state keeps the code of its refusal, for the request log."""
 
 log = structlog.get_logger()
 
@@ -56,6 +58,7 @@ def problem_headers(error: ServiceError) -> list[tuple[bytes, bytes]]:
 def problem_response(request: Request[Any, Any, Any], error: ServiceError) -> Response[bytes]:
     """Answer a request with a refusal."""
     request_id = request.state.get("request_id") or new_request_id()
+    request.scope["state"][CODE] = error.code
     headers = {name.decode(): value.decode() for name, value in problem_headers(error)}
     return Response(
         content=msgspec.json.encode(problem(error, request_id)),

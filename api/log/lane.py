@@ -118,11 +118,18 @@ class LaneCounts:
 class Lane:
     """One connection, one queue, one task."""
 
-    def __init__(self, postgres: Postgres, epochs: Epochs, publish: Callable[[Sequence[Event]], None]) -> None:
-        """Write through `postgres`; hand what was committed to `publish`, which must neither block nor raise."""
+    def __init__(
+        self,
+        postgres: Postgres,
+        epochs: Epochs,
+        publish: Callable[[Sequence[Event]], None],
+        count: Callable[[Sequence[Item]], None] | None = None,
+    ) -> None:
+        """Write through `postgres`; hand what was committed to `publish` and `count`, which must neither block nor raise."""
         self._postgres = postgres
         self._epochs = epochs
         self._publish = publish
+        self._count = count
         self._queue: Turns[_Waiting] = Turns()
         self._parked: OrderedDict[Key, deque[_Waiting]] = OrderedDict()
         self._open = _Open()
@@ -252,6 +259,7 @@ class Lane:
                 waiting.refuse(ServiceError())
             return
         accepted: list[Event] = []
+        written: list[Item] = []
         now = asyncio.get_running_loop().time()
         for waiting, answer in zip(batch, answers, strict=True):
             if answer.outcome is Outcome.HELD:
@@ -263,8 +271,11 @@ class Lane:
             self._unpark(waiting)
             if answer.outcome is Outcome.ACCEPTED and answer.event is not None:
                 accepted.append(answer.event)
+                written.append(waiting.item)
         if accepted:
             self._publish(accepted)
+            if self._count is not None:
+                self._count(written)
 
     def _park(self, waiting: _Waiting) -> None:
         line = self._parked.setdefault(waiting.room, deque())

@@ -10,6 +10,7 @@ from api.edge.auth import ACT_AS_HEADER, credential_in, refuse_browser_with_key
 from api.edge.failures import Failures
 from api.edge.limits import HEADERS, limit_headers
 from api.edge.origins import check_origin
+from api.edge.requests import asked_by
 from api.errors import BadRequest, OriginNotAllowed, Overloaded, RoomNotFound
 from api.pulse import Pulse
 from api.subscriptions.connections import Connections
@@ -19,6 +20,7 @@ from tenants.errors import Unauthenticated, Unavailable
 from tenants.ids import parse_app_name
 from tenants.policies import Policies
 from tenants.postgres import Postgres
+from tenants.scope import Caller
 from tenants.tickets import Ticket, Tickets, app_of_ticket
 from tenants.users import acting_as
 
@@ -69,16 +71,19 @@ class Admission:
         if credential is None:
             return None
         who = await self._failures.authenticate(credential, client_address(scope))
+        asked_by(scope["state"], who.caller)
         await self._take(who, scope)
         await refuse_browser_with_key(self._postgres, who.caller, has_origin=b"origin" in headers)
         await self._check_origin(who, scope)
         act_as = headers.get(ACT_AS_HEADER.encode())
         caller = await acting_as(self._postgres, who.caller, None if act_as is None else act_as.decode("latin-1"))
+        asked_by(scope["state"], caller)
         return replace(await self._authority.authenticate(credential), caller=caller)
 
     async def by_frame(self, credential: str, scope: Scope) -> Credentialed:
         """Say for whom a socket's first frame speaks; raises what is the matter with it."""
         who = await self._failures.authenticate(credential, client_address(scope))
+        asked_by(scope["state"], who.caller)
         await self._take(who, scope)
         await self._check_origin(who, scope)
         return await self._authority.authenticate(credential)
@@ -96,6 +101,7 @@ class Admission:
             used = await self._tickets.use(ticket)
             if used is None:
                 raise Unauthenticated
+        asked_by(scope["state"], Caller(used.scope, user=used.user))
         if used.room_id != room_id:
             raise RoomNotFound
         return used

@@ -79,6 +79,8 @@ class Connection:
         self.renew: Renew = _cannot_renew
         """What the transport does with another credential that the client sends."""
         self._around = around
+        self._app = caller.scope.app
+        self._deliveries = around.tallies.deliveries
         self._put = put
         self._write_now = write_now
         self._readings: dict[RoomId, Reading] = {}
@@ -298,6 +300,7 @@ class Connection:
         self.sent_at = now
         counts = self._around.counts
         counts.events += stretch.count
+        self._deliveries[self._app] += stretch.count
         counts.deliveries.observe(0.0)  # in the same turn of the loop, in which its clock stands still
         return True
 
@@ -381,6 +384,7 @@ class Connection:
             step = subscription.advance(entry.event)
             if step is Step.SHOW or step is Step.SHOW_AND_END:
                 self._around.counts.events += 1
+                self._deliveries[self._app] += 1
                 await self._send(entry.json(subscription.room_id), entry.event.place)
             elif step is Step.HIDE:
                 await self._send(hidden_json(entry.event, subscription.room_id), entry.event.place)

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from math import inf
 
@@ -19,6 +20,7 @@ from tenants.errors import QuotaExceeded
 from tenants.ids import AppId, UserNumber
 from tenants.marks import Marked
 from tenants.scope import Caller
+from tenants.tallies import Tallies
 
 HEARTBEAT_S = 20.0
 BLOCKED_S = 30.0
@@ -42,9 +44,10 @@ Owner = tuple[AppId, UserNumber | None]
 class Connections:
     """The registry that the sweep, the drain and the control rows go through."""
 
-    def __init__(self, audit: Audit) -> None:
-        """Watch `audit` for a stall."""
+    def __init__(self, audit: Audit, tallies: Tallies) -> None:
+        """Watch `audit` for a stall; count in `tallies`."""
         self._audit = audit
+        self._tallies = tallies
         self._open: dict[Connection, Credentialed] = {}
         self._marked: Marked[Connection] = Marked()
         self._by_owner: Counter[Owner] = Counter()
@@ -70,6 +73,12 @@ class Connections:
         """Count the rooms that all connections read."""
         return sum(connection.readings for connection in self._open)
 
+    def users(self) -> Iterator[tuple[AppId, UserNumber]]:
+        """Give whose connections are open, each user once."""
+        for app, user in self._by_owner:
+            if user is not None:
+                yield app, user
+
     def check_quota(self, caller: Caller, allowance: Allowance) -> None:
         """Raise `QuotaExceeded` if the caller's app or user has all the connections here that it may have."""
         for owner in _owners(caller):
@@ -82,6 +91,8 @@ class Connections:
         self._open[connection] = who
         self._marked.add(connection, who.marks)
         self.opened += 1
+        user = connection.caller.user
+        self._tallies.count_connection(connection.caller.scope.app, None if user is None else user.number)
         self._by_owner.update(_owners(connection.caller))
         self._empty.clear()
         self._set_end(connection, who)

@@ -16,6 +16,7 @@ from tenants.budgets import Budgets
 from tenants.errors import ServiceError
 from tenants.hashing import Pepper
 from tenants.postgres import Postgres
+from tenants.tallies import Tallies
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Surroundings:
     catch_ups: asyncio.Semaphore
     """Bounds how many connections read old events from PostgreSQL at once."""
     counts: "DeliveryCounts"
+    tallies: Tallies
     problem: Callable[[ServiceError], Mapping[str, object]]
 
 

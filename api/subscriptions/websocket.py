@@ -12,7 +12,8 @@ from litestar.types import Receive, Scope, Send
 from api.edge.address import client_address
 from api.edge.body import decode
 from api.edge.limits import HEADERS as LIMIT_HEADERS
-from api.edge.problems import PROBLEM_TYPE, REQUEST_ID_HEADER, new_request_id, problem, problem_headers
+from api.edge.problems import CODE, PROBLEM_TYPE, REQUEST_ID_HEADER, new_request_id, problem, problem_headers
+from api.edge.requests import socket_answered
 from api.edge.socket_guard import WRITE_NOW
 from api.errors import BadRequest, OriginNotAllowed
 from api.ids import Place
@@ -69,6 +70,7 @@ class WebSocketShell:
                 is_accepted = who is None
                 if who is None:
                     who = await self._from_stranger(scope, receive_any, send_any)
+                socket_answered(scope)
                 _forget_upgrade(scope)
                 code = await self._serve(
                     who, scope, receive_any, send_any, wanted, first=None if is_accepted else ACCEPT
@@ -94,10 +96,12 @@ class WebSocketShell:
                 raise Hangup(CloseCode.UNAUTHENTICATED)
             return await self._admission.by_frame(frame.token, scope)
         except (RateLimited, QuotaExceeded) as error:
+            socket_answered(scope, error.status, error.code)
             raise Hangup(CloseCode.TOO_MANY_FRAMES, error.code) from error
         except (TimeoutError, Unauthenticated, BadRequest) as error:
             raise Hangup(CloseCode.UNAUTHENTICATED) from error
         except OriginNotAllowed as error:
+            socket_answered(scope, error.status, error.code)
             raise Hangup(CloseCode.REVOKED, error.code) from error
         except Unavailable as error:
             raise Hangup(CloseCode.OVERLOADED) from error
@@ -210,7 +214,8 @@ async def _close(send: SendAny, code: CloseCode, reason: str) -> None:
 
 
 async def _refuse_upgrade(scope: Scope, send: SendAny, error: ServiceError) -> None:
-    request_id = new_request_id()
+    request_id = scope["state"]["request_id"] = new_request_id()
+    scope["state"][CODE] = error.code
     headers = [
         (b"content-type", PROBLEM_TYPE.encode()),
         (REQUEST_ID_HEADER.encode(), request_id.encode()),

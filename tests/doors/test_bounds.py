@@ -58,7 +58,7 @@ async def test_of_too_much_that_waits_the_largest_part_is_given_up(
     here: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At the budget nobody is; beyond, those for whom most waits, and no more of them than must be."""
-    connections = Connections(here.wiring.audit)
+    connections = Connections(here.wiring.audit, here.wiring.tallies)
     small, large, middle = (connection_of(here, connections) for _ in range(3))
     for connection, size in ((small, 10), (large, 50), (middle, 40)):
         connection.say("x" * size)
@@ -74,7 +74,7 @@ async def test_of_too_much_that_waits_the_largest_part_is_given_up(
 
 async def test_a_long_text_may_be_read_for_longer(here: Inside) -> None:
     """30 s, and 1 s for each 32 KiB; before it nothing happens, after it the client is given up."""
-    connections = Connections(here.wiring.audit)
+    connections = Connections(here.wiring.audit, here.wiring.tallies)
     for size, patience_s in ((0, 30), (320 * 1024, 40)):
         connection = connection_of(here, connections)
         connection.unread_bytes = size
@@ -87,7 +87,7 @@ async def test_a_long_text_may_be_read_for_longer(here: Inside) -> None:
 
 async def test_turns_to_leave_are_even_and_begin_after_the_delay(here: Inside) -> None:
     """First the process only says that it goes; then there is one client in each slice of the time."""
-    connections = Connections(here.wiring.audit)
+    connections = Connections(here.wiring.audit, here.wiring.tallies)
     crowd = [connection_of(here, connections) for _ in range(40)]
     draining = asyncio.create_task(connections.drain(60.0, after_s=0.3))
     await asyncio.sleep(0)

@@ -236,7 +236,7 @@ async def test_what_is_not_the_next_event_is_never_sent(here: Inside) -> None:
 
 async def test_connections_are_counted_and_drained(here: Inside) -> None:
     """Every client is asked to move within the time; who stays is closed with the code for a restart."""
-    connections = Connections(here.wiring.audit)
+    connections = Connections(here.wiring.audit, here.wiring.tallies)
     async with here.reading() as reading:
         connections.add(reading.connection, Credentialed(reading.connection.caller, None))
         assert len(connections) == 1

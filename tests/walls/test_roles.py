@@ -13,6 +13,7 @@ from tenants.roles import Role
 REFUSED = "42501"
 HOT = ("rooms", "members", "events")
 SECRET = ("api_keys", "signing_keys")
+COUNTED = ("tallies", "active_users", "request_lines")
 OF_PEOPLE = ("people", "sessions", "mail_tokens", "memberships")
 A, B = 501, 502
 
@@ -53,6 +54,15 @@ TRIES = [
     *((role, "DELETE FROM audit_entries", False) for role in Role),
     *((role, "TRUNCATE audit_entries", False) for role in Role),
     *((role, "SELECT FROM audit_entries FOR UPDATE", False) for role in Role),
+    *((role, f"SELECT FROM {table}", role in {Role.RLS, Role.GROUND}) for role in Role for table in COUNTED),
+    *((role, f"DELETE FROM {table}", role in {Role.RLS, Role.GROUND}) for role in Role for table in COUNTED),
+    *((role, "UPDATE tallies SET messages = 0", role is Role.RLS) for role in Role),
+    *((role, "UPDATE active_users SET hours = 1", role is Role.RLS) for role in Role),
+    *((role, "UPDATE request_lines SET path = ''", False) for role in Role),
+    *(
+        (role, "INSERT INTO tallies VALUES (1, '2026-01-01 00:00Z', 1, 1, 1)", False) for role in Role
+    ),  # outside any scope
+    *((role, "INSERT INTO active_users VALUES (1, '2026-01-01', 1, 1)", False) for role in Role),
 ]
 Connection = asyncpg.Connection
 
@@ -216,3 +226,32 @@ async def test_entries_of_the_audit_log_stay_as_they_are(
             assert await refusal(connection, add) == (None if role in {Role.RLS, Role.PEOPLE} else REFUSED)
     finally:
         await connection.close()
+
+
+async def test_who_sweeps_sees_only_what_is_too_old(stores: Servers, owner: "Connection[asyncpg.Record]") -> None:
+    """Of tallies, active users and request lines, those within their time are not there for the ground, whatever it asks."""
+    app = secrets.randbits(46)
+    for days in (399, 401):
+        await owner.execute(
+            f"INSERT INTO tallies VALUES ($1, date_trunc('hour', now(), 'UTC') - interval '{days} days', 1, 1, 1)", app
+        )
+    for days in (61, 63):
+        await owner.execute(
+            f"INSERT INTO active_users VALUES ($1, (now() AT TIME ZONE 'UTC')::date - {days}, 1, 1)", app
+        )
+    for days in (6, 8):
+        await owner.execute(
+            "INSERT INTO request_lines SELECT $1, (extract(epoch FROM now() - make_interval(days => $2)) * 1000000)::bigint"
+            " * 1024, 'GET', '/', '', 200, NULL, 1, '', NULL, NULL, NULL, 0",
+            app,
+            days,
+        )
+    connection = await asyncpg.connect(stores.database_url, server_settings={"role": Role.GROUND.value})
+    try:
+        for table in COUNTED:
+            assert await connection.fetchval(f"SELECT count(*) FROM {table} WHERE app_id = $1", app) == 1, table
+            assert await connection.execute(f"DELETE FROM {table} WHERE app_id = {app}") == "DELETE 1", table
+    finally:
+        await connection.close()
+    for table in COUNTED:
+        assert await owner.fetchval(f"SELECT count(*) FROM {table} WHERE app_id = $1", app) == 1, table
