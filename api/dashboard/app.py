@@ -16,12 +16,14 @@ from api.dashboard.parts import DashboardParts
 from api.dashboard.people_routes import ENTRANCE
 from api.dashboard.people_routes import ROUTES as PEOPLE
 from api.dashboard.refusals import HANDLERS
+from api.dashboard.request_routes import ROUTES as REQUESTS
 from api.dashboard.static_routes import ROUTES as STATIC
 from api.dashboard.team_routes import ROUTES as TEAM
+from api.dashboard.usage_routes import ROUTES as USAGE
 from api.dashboard.visit import provide_visit, provide_visitor
 from api.edge.origins import ASGIService
 
-ROUTES = [*PEOPLE, *FACTOR, *TEAM, *APPS, *LIMITS, *KEYS, *AUDIT, *STATIC]
+ROUTES = [*PEOPLE, *FACTOR, *TEAM, *APPS, *USAGE, *REQUESTS, *KEYS, *LIMITS, *AUDIT, *STATIC]
 """All that the dashboard answers; each route takes a `Visit` and names its operation, or is for anybody."""
 
 

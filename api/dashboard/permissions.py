@@ -33,6 +33,9 @@ class Operation(StrEnum):
     CHANGE_ROLE = "change_role"
     REMOVE_MEMBER = "remove_member"
     SEE_AUDIT = "see_audit"
+    SEE_USAGE = "see_usage"
+    SEE_REQUESTS = "see_requests"
+    """The request log: whose users asked for what."""
 
 
 LEAST: Mapping[Operation, PersonRole] = {
@@ -54,6 +57,8 @@ LEAST: Mapping[Operation, PersonRole] = {
     Operation.CHANGE_ROLE: PersonRole.ADMIN,
     Operation.REMOVE_MEMBER: PersonRole.ADMIN,
     Operation.SEE_AUDIT: PersonRole.ADMIN,
+    Operation.SEE_USAGE: PersonRole.VIEWER,
+    Operation.SEE_REQUESTS: PersonRole.DEVELOPER,
 }
 """The least role for each operation; who has a higher one may do it too."""
 

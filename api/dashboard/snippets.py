@@ -1,7 +1,13 @@
 """What to do first, ready to be pasted: of an app's own, but for the secrets, which nobody can give again."""
 
+import shlex
 from dataclasses import dataclass
+from urllib.parse import parse_qsl, quote, urlencode
 
+from tenants.request_log import HIDDEN
+
+SWITCHED = 101
+WITH_BODY = {"POST", "PUT", "PATCH"}
 INSTALL = "pip install roomlog"
 MINT = """\
 from roomlog import Roomlog
@@ -49,6 +55,28 @@ def curl_snippet(public_url: str, key: str) -> Snippet:
         """  -d '{"user": "alice"}'"""
     )
     return Snippet("Try it", "It issues a token for a user of yours, and makes the user if new.", "sh", text)
+
+
+def repeated_snippet(
+    public_url: str, method: str, path: str, query: str, user: str | None, *, status: int
+) -> str | None:
+    """Spell a request of the log for a shell, asked by an API key from `ROOMLOG_API_KEY`, as its user if it had one.
+
+    Values that were not kept are left out, and a body comes from a file. None for a socket, and for a path that is hidden.
+    """
+    if status == SWITCHED or HIDDEN in path:
+        return None
+    kept = parse_qsl("&".join(pair for pair in query.split("&") if HIDDEN not in pair))
+    url = public_url + quote(path, safe="/:@~+") + ("?" + urlencode(kept) if kept else "")
+    parts = ["curl " + shlex.quote(url)]
+    if method != "GET":
+        parts.append("-X " + shlex.quote(method))
+    parts.append('-H "Authorization: Bearer $ROOMLOG_API_KEY"')
+    if user is not None:
+        parts.append("-H " + shlex.quote(f"Roomlog-As: {user}"))
+    if method in WITH_BODY:
+        parts += ["-H 'Content-Type: application/json'", "-d @body.json"]
+    return " \\\n  ".join(parts)
 
 
 def snippets_of(public_url: str, app: str) -> list[Snippet]:

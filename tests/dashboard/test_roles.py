@@ -9,8 +9,8 @@ from api.dashboard.app import ROUTES
 from api.dashboard.permissions import LEAST, Operation
 from tests.support.dashboard import Browser
 
-LOOKS = {"own_account", "second_factor", "see_apps", "see_keys", "see_signing_keys"}
-KEYS = {"create_key", "rotate_key", "revoke_key", "create_signing_key", "retire_signing_key"}
+LOOKS = {"own_account", "second_factor", "see_apps", "see_keys", "see_signing_keys", "see_usage"}
+KEYS = {"create_key", "rotate_key", "revoke_key", "create_signing_key", "retire_signing_key", "see_requests"}
 MANAGES = {"create_app", "change_app", "delete_app", "see_team", "invite", "change_role", "remove_member", "see_audit"}
 MAY = {
     "viewer": LOOKS,

@@ -2,7 +2,7 @@
 const TOLD_MS = 1600;
 
 export function copyButtons(root) {
-  for (const button of root.querySelectorAll("[data-copy]")) {
+  for (const button of root.querySelectorAll("[data-copy][hidden]")) {
     button.hidden = false;
     button.addEventListener("click", () => copy(button));
   }

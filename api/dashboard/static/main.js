@@ -7,3 +7,5 @@ confirmations(document);
 
 // On a phone the tab of this page may lie beyond the edge of the row that it is in.
 document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+// What htmx has put in has buttons of its own.
+document.addEventListener("htmx:after:swap", () => copyButtons(document));
