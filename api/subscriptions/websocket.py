@@ -27,7 +27,15 @@ from api.subscriptions.strangers import Strangers
 from api.subscriptions.surroundings import Surroundings
 from tenants.authority import Credentialed
 from tenants.clock import to_rfc3339
-from tenants.errors import Forbidden, QuotaExceeded, RateLimited, ServiceError, Unauthenticated, Unavailable
+from tenants.errors import (
+    AppSuspended,
+    Forbidden,
+    QuotaExceeded,
+    RateLimited,
+    ServiceError,
+    Unauthenticated,
+    Unavailable,
+)
 
 AUTH_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 1.0
@@ -100,7 +108,7 @@ class WebSocketShell:
             raise Hangup(CloseCode.TOO_MANY_FRAMES, error.code) from error
         except (TimeoutError, Unauthenticated, BadRequest) as error:
             raise Hangup(CloseCode.UNAUTHENTICATED) from error
-        except OriginNotAllowed as error:
+        except (OriginNotAllowed, AppSuspended) as error:
             socket_answered(scope, error.status, error.code)
             raise Hangup(CloseCode.REVOKED, error.code) from error
         except Unavailable as error:

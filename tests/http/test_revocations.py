@@ -1,6 +1,7 @@
 """What ends a credential before its time, and what goes on; tokens replaced on a live socket."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import httpx2
 import jwt
 import pytest
+from websockets.asyncio.client import connect as raw_connect
 
 from tests.support.plain import plain_client
 from tests.support.sockets import Socket, connect
@@ -115,6 +117,18 @@ async def test_a_suspended_app_stands_still_and_comes_back(world: World, operato
     async with asyncio.timeout(15):
         while (await answer_to(app, token))[0] != 200:
             await asyncio.sleep(0.02)
+
+
+async def test_a_socket_that_names_a_suspended_app_first_is_told_so(world: World, operator: httpx2.AsyncClient) -> None:
+    """Its first frame closes it with 4403 and the reason, as a page needs to know that coming back is no use."""
+    app = world.app
+    token = await app.token("ann")
+    await operator.patch(f"/operator/apps/{app.id}", json={"suspended": True})
+    await until_refused(app, token, "app_suspended")
+    async with raw_connect(app.service.socket_url) as raw:
+        await raw.send(json.dumps({"op": "auth", "token": token}))
+        await asyncio.wait_for(raw.wait_closed(), 10)
+        assert (raw.close_code, raw.close_reason) == (4403, "app_suspended")
 
 
 async def test_a_token_is_replaced_on_the_live_socket(world: World) -> None:
