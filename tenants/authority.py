@@ -66,7 +66,7 @@ class _Remembered:
 
 
 class Authority:
-    """Verifies API keys and users' tokens."""
+    """Verifies API keys and tokens."""
 
     def __init__(self, postgres: Postgres, pepper: Pepper, master_keys: MasterKeys) -> None:
         """Look up in `postgres`, hash with `pepper`, open secrets with `master_keys`."""
@@ -167,7 +167,11 @@ class Authority:
         verified = await verify_token(self._postgres, self._master_keys, credential)
         if verified is None:
             return None, False
-        caller = Caller(verified.scope, user=verified.user, grants=verified.reach.grants, rooms=verified.reach.rooms)
+        if verified.user is None:
+            caller = Caller.inspector(verified.scope)
+        else:
+            reach = verified.reach
+            caller = Caller(verified.scope, user=verified.user, grants=reach.grants, rooms=reach.rooms)
         who = Credentialed(
             caller,
             verified.expires_at,

@@ -27,6 +27,8 @@ class Grant(StrEnum):
 ALL = frozenset(Grant)
 BY_DEFAULT = ALL - {Grant.APP_MANAGE}
 """What a key may do that another key has made without saying more."""
+INSPECTING = frozenset({Grant.MESSAGES_READ, Grant.ROOMS_READ})
+"""What the dashboard's inspector may do."""
 
 
 def read_grants(names: object) -> frozenset[Grant] | None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tenants.grants import Grant
+from tenants.grants import INSPECTING, Grant
 from tenants.ids import THE_APP, AppId, KeyNumber, TenantId, UserId, UserNumber, app_name
 
 
@@ -27,7 +27,7 @@ class Caller:
     """Who asks, in which scope.
 
     A user's token gives `user` alone. An API key gives `key`, and `user` too when it names the user as whom it acts:
-    such a caller writes in the user's name with the rights of the app's server.
+    such a caller writes in the user's name with the rights of the app's server. The dashboard's inspector gives neither.
     """
 
     scope: Scope
@@ -37,6 +37,13 @@ class Caller:
     """What the credential may do; None: all that its kind may."""
     rooms: frozenset[str] | None = None
     """The ids of the rooms that the credential reaches; None: all that its bearer does."""
+    inspects: bool = False
+    """Whether this is the dashboard's inspector, which reads every room of the app, and does nothing else."""
+
+    @classmethod
+    def inspector(cls, scope: Scope) -> "Caller":
+        """Give the caller by whom the dashboard reads an app."""
+        return cls(scope, grants=INSPECTING, inspects=True)
 
     def may(self, grant: Grant) -> bool:
         """Tell whether the credential has a grant."""
@@ -52,6 +59,11 @@ class Caller:
         return self.key is not None
 
     @property
+    def sees_all(self) -> bool:
+        """Whether every room of the app exists for this caller, whoever its members are."""
+        return self.key is not None or self.inspects
+
+    @property
     def sender(self) -> UserNumber:
         """The number under which this caller's writes are kept: its user's, or the app's own."""
         return THE_APP if self.user is None else self.user.number
@@ -63,4 +75,6 @@ class Caller:
             fields["user"] = self.user.number
         if self.key is not None:
             fields["key"] = self.key
+        if self.inspects:
+            fields["inspects"] = True
         return fields

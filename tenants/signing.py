@@ -54,6 +54,7 @@ SELECT key_id, algorithm, public_key, customer_signs, created_at, retired_at,
 SIGNER = text("""
 SELECT key_id, algorithm, secret, sealed, sealed_key, master_version FROM signing_keys
  WHERE app_id = :app AND retired_at IS NULL AND (secret IS NOT NULL OR sealed IS NOT NULL)
+   AND NOT (:is_ours_alone AND customer_signs)
  ORDER BY created_at DESC, key_id LIMIT 1
 """)
 RETIRE = text("""
@@ -215,9 +216,12 @@ async def retire_signing_key(postgres: Postgres, scope: Scope, key_id: str, *, b
             await by.note(connection, "signing_key.retired", key_id, app=app_name(scope.app))
 
 
-async def find_signer(connection: AsyncConnection, master_keys: MasterKeys, scope: Scope) -> Signer:
-    """Give the key that signs now; raises `NotFound` if there is none, `CannotOpen`."""
-    row = (await connection.execute(SIGNER, {"app": scope.app})).one_or_none()
+async def find_signer(
+    connection: AsyncConnection, master_keys: MasterKeys, scope: Scope, *, is_ours_alone: bool = False
+) -> Signer:
+    """Give the key that signs now, or of those whose secret the customer has not; raises `NotFound` without one, `CannotOpen`."""
+    values = {"app": scope.app, "is_ours_alone": is_ours_alone}
+    row = (await connection.execute(SIGNER, values)).one_or_none()
     if row is None:
         raise NotFound("This app has no key that signs; make one with POST /v1/signing-keys.")
     algorithm = Algorithm(row.algorithm)

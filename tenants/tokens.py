@@ -2,11 +2,15 @@
 
 The algorithm is a property of the signing key's row, never of a token's header; a header that names keys of its own or
 demands what we do not know is refused.
+
+The dashboard's inspector has tokens of its own type: they name no user, read every room of one app, and do nothing else.
+Only keys that the customer cannot sign with sign and verify them.
 """
 
 import hashlib
 import math
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -16,18 +20,21 @@ from sqlalchemy import text
 
 from tenants.clock import now, to_rfc3339
 from tenants.grants import Grant, read_grants
-from tenants.ids import AppId, UserId, UserNumber, app_name, parse_app_name
+from tenants.ids import AppId, PersonId, UserId, UserNumber, app_name, parse_app_name, person_name
 from tenants.postgres import Postgres
 from tenants.scope import Scope, User
 from tenants.sealing import MasterKeys
-from tenants.signing import Verifier, find_signer, find_verifier
+from tenants.signing import Signer, Verifier, find_signer, find_verifier
 
 AUDIENCE = "roomlog"
 TYPE = "roomlog+jwt"
+INSPECTOR_TYPE = "roomlog-inspector+jwt"
 CUSTOMERS_TYPES = (TYPE, "JWT", None)
 """Libraries write `JWT` unless told otherwise: let be under keys that only the app's own tokens are signed with."""
 DEFAULT_TTL_S = 3_600
 MAX_TTL_S = 86_400
+INSPECTOR_TTL_S = 120
+"""For so long at most somebody goes on to see who has just lost the role for it."""
 LEEWAY_S = 30
 """How far a signer's clock may be ahead of ours; the end of a token has no leeway."""
 MAX_TOKEN_BYTES = 4_096
@@ -47,6 +54,8 @@ ISSUE = text("""
 SELECT created_at, clock_timestamp() AS issued_at FROM users
  WHERE app_id = :app AND user_id = :user AND deleted_at IS NULL
 """)
+ISSUE_INSPECTOR = text("SELECT clock_timestamp() AS issued_at")
+REVOKED = text("SELECT EXISTS (SELECT FROM revoked_tokens WHERE app_id = :app AND token = :token)")
 STANDING = text("""
 SELECT u.user_number, u.created_at, u.tokens_valid_from,
        (SELECT max(d.deleted_at) FROM users d
@@ -78,7 +87,8 @@ class VerifiedToken:
     """Whose token it is, what for, from when and until when (Unix time), and by what it can be revoked."""
 
     scope: Scope
-    user: User
+    user: User | None
+    """None for the inspector's."""
     reach: Reach
     issued_at: float
     expires_at: float
@@ -99,15 +109,8 @@ async def mint_token(
         await connection.execute(MAKE_USER, values)
         row = (await connection.execute(ISSUE, values)).one()
         signer = await find_signer(connection, master_keys, scope)
-    issued_at: float = row.issued_at.timestamp()
-    expires_s = int(issued_at) + ttl_s
     claims: dict[str, Any] = {
-        "iss": app_name(scope.app),
-        "aud": AUDIENCE,
         "sub": user,
-        "iat": issued_at,
-        "exp": expires_s,
-        "jti": secrets.token_urlsafe(12),
         # A user of the same id who is made after this one's end was made at another moment.
         "user_since": _micros(row.created_at.timestamp()),
     }
@@ -115,10 +118,21 @@ async def mint_token(
         claims["grants"] = sorted(reach.grants)
     if reach.rooms is not None:
         claims["rooms"] = sorted(reach.rooms)
-    headers = {"kid": signer.id, "typ": TYPE}
-    token = jwt.encode(claims, signer.key, algorithm=signer.algorithm.value, headers=headers)
-    expires_at = to_rfc3339(datetime.fromtimestamp(expires_s, UTC))
+    token, expires_at = _sign(signer, scope, claims, row.issued_at, ttl_s, TYPE)
     return Token(token, user, expires_at)
+
+
+async def mint_inspector(
+    postgres: Postgres, master_keys: MasterKeys, scope: Scope, person: PersonId
+) -> tuple[str, str]:
+    """Issue a token with which the dashboard reads every room of an app for a person; gives when it ends, too.
+
+    It ends with whatever ends tokens of the app. Raises `NotFound` if the customer has every key that signs.
+    """
+    async with postgres.transaction(scope) as connection:
+        issued_at = (await connection.execute(ISSUE_INSPECTOR)).scalar_one()
+        signer = await find_signer(connection, master_keys, scope, is_ours_alone=True)
+    return _sign(signer, scope, {"sub": person_name(person)}, issued_at, INSPECTOR_TTL_S, INSPECTOR_TYPE)
 
 
 async def verify_token(postgres: Postgres, master_keys: MasterKeys, token: str) -> VerifiedToken | None:
@@ -126,23 +140,28 @@ async def verify_token(postgres: Postgres, master_keys: MasterKeys, token: str) 
     named = _named_key(token)
     if named is None:
         return None
-    app, key_id = named
+    app = named.app
     async with postgres.transaction(app) as connection:
-        verifier = await find_verifier(connection, master_keys, app, key_id)
-        if verifier is None:
+        verifier = await find_verifier(connection, master_keys, app, named.key)
+        if verifier is None or named.type not in _types_under(verifier):
             return None
         claims = _verified_claims(token, verifier)
         if claims is None:
             return None
-        user, mark = claims["sub"], token_mark(token, claims)
-        values = {"app": app, "user": user, "token": mark}
-        row = (await connection.execute(STANDING, values)).one_or_none()
-    reach = _reach(claims)
-    if row is None or row.is_revoked or reach is None or not _is_valid_since(claims, row, verifier):
-        return None
+        mark, user, reach = token_mark(token, claims), None, _reach(claims)
+        if named.type == INSPECTOR_TYPE:
+            is_revoked = (await connection.execute(REVOKED, {"app": app, "token": mark})).scalar_one()
+            if is_revoked or reach is None or _has_ended(claims, verifier.tokens_valid_from):
+                return None
+        else:
+            values = {"app": app, "user": claims["sub"], "token": mark}
+            row = (await connection.execute(STANDING, values)).one_or_none()
+            if row is None or row.is_revoked or reach is None or not _is_valid_since(claims, row, verifier):
+                return None
+            user = User(UserNumber(row.user_number), UserId(claims["sub"]))
     return VerifiedToken(
         scope=verifier.scope,
-        user=User(UserNumber(row.user_number), UserId(user)),
+        user=user,
         reach=reach,
         issued_at=claims["iat"],
         expires_at=claims["exp"],
@@ -170,11 +189,29 @@ def read_unverified(token: str) -> dict[str, Any] | None:
         return None
 
 
+def _sign(
+    signer: Signer, scope: Scope, own: dict[str, Any], issued_at: datetime, ttl_s: int, token_type: str
+) -> tuple[str, str]:
+    """Give a token of these claims, and when it ends."""
+    expires_s = int(issued_at.timestamp()) + ttl_s
+    claims = {
+        "iss": app_name(scope.app),
+        "aud": AUDIENCE,
+        "iat": issued_at.timestamp(),
+        "exp": expires_s,
+        "jti": secrets.token_urlsafe(12),
+        **own,
+    }
+    headers = {"kid": signer.id, "typ": token_type}
+    token = jwt.encode(claims, signer.key, algorithm=signer.algorithm.value, headers=headers)
+    return token, to_rfc3339(datetime.fromtimestamp(expires_s, UTC))
+
+
 def _is_valid_since(claims: dict[str, Any], row: Any, verifier: Verifier) -> bool:  # noqa: ANN401 - a row has no better type
     """Tell whether a token was issued to this very user, and not before what ends those issued before it."""
     issued, created = _micros(claims["iat"]), _micros(row.created_at.timestamp())
-    ends = [None if row.tokens_valid_from is None else row.tokens_valid_from.timestamp(), verifier.tokens_valid_from]
-    if any(end is not None and issued < _micros(end) for end in ends):
+    own_end = None if row.tokens_valid_from is None else row.tokens_valid_from.timestamp()
+    if _has_ended(claims, own_end, verifier.tokens_valid_from):
         return False
     if "user_since" in claims:
         return bool(claims["user_since"] == created)
@@ -182,6 +219,12 @@ def _is_valid_since(claims: dict[str, Any], row: Any, verifier: Verifier) -> boo
     if row.predecessor_until is not None:
         return issued > max(created, _micros(row.predecessor_until.timestamp()))
     return issued + LEEWAY_S * MICROS >= created
+
+
+def _has_ended(claims: dict[str, Any], *ends: float | None) -> bool:
+    """Tell whether a token was issued before one of the moments that end those issued before them."""
+    issued = _micros(claims["iat"])
+    return any(end is not None and issued < _micros(end) for end in ends)
 
 
 def _reach(claims: dict[str, Any]) -> Reach | None:
@@ -197,8 +240,17 @@ def _reach(claims: dict[str, Any]) -> Reach | None:
     return Reach(grants, frozenset(cast("list[str]", rooms)))
 
 
-def _named_key(token: str) -> tuple[AppId, str] | None:
-    """Find which app's which key the token claims to be signed by, believing nothing yet."""
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """Which app's which key a token claims to be signed by, and what it calls itself."""
+
+    app: AppId
+    key: str
+    type: object
+
+
+def _named_key(token: str) -> _Named | None:
+    """Read what a token claims of itself, believing nothing yet."""
     claims = read_unverified(token)
     if claims is None:
         return None
@@ -212,14 +264,16 @@ def _named_key(token: str) -> tuple[AppId, str] | None:
     if not isinstance(key_id, str) or not isinstance(issuer, str) or "\0" in key_id:
         return None
     app = parse_app_name(issuer)
-    return None if app is None else (app, key_id)
+    return None if app is None else _Named(app, key_id, header.get("typ"))
+
+
+def _types_under(verifier: Verifier) -> Collection[object]:
+    """Give the types of tokens that a key may sign: no key that the customer signs with makes an inspector."""
+    return CUSTOMERS_TYPES if verifier.customer_signs else (TYPE, INSPECTOR_TYPE)
 
 
 def _verified_claims(token: str, verifier: Verifier) -> dict[str, Any] | None:
-    types = CUSTOMERS_TYPES if verifier.customer_signs else (TYPE,)
     try:
-        if jwt.get_unverified_header(token).get("typ") not in types:
-            return None
         claims: dict[str, Any] = jwt.decode(
             token,
             cast("Any", verifier.key),

@@ -128,4 +128,4 @@ class Pages:
 
 
 def _is_closed(caller: Caller, *, private: bool, role: str | None) -> bool:
-    return private and role is None and not caller.is_server
+    return private and role is None and not caller.sees_all

@@ -14,6 +14,7 @@ from api.messages.schemas import EditedMessage, NewMessage
 from api.subscriptions.judge import ResetReason
 from api.tails.tail import Tail
 from tenants.ids import UserId
+from tenants.scope import Caller
 
 MAX_FRAME_BYTES = 128 * 1024
 MAX_AUTH_BYTES = 8 * 1024
@@ -227,16 +228,17 @@ def reset(room_id: RoomId, reason: ResetReason, state: str) -> str:
     return f'{{"type":"reset","room":"{room_id}","reason":"{reason}","snapshot":{state}}}'
 
 
-def snapshot_json(tail: Tail, door: Door, *, user: UserId | None, last: int) -> str:
+def snapshot_json(tail: Tail, door: Door, caller: Caller, *, last: int) -> str:
     """Write the room as it stands at the end of its tail, as this reader may see it."""
     fold = tail.fold
     membership = door.membership
     visible_from = 0 if membership is None else membership.visible_from
     seen = [text for created, text in fold.messages.items() if created >= visible_from]
-    is_server = user is None
+    user = None if caller.user is None else caller.user.id
+    is_app = user is None and not caller.inspects
     permissions = {
-        "send": is_server or membership is not None,
-        "manage": is_server or (membership is not None and membership.role == "admin"),
+        "send": is_app or membership is not None,
+        "manage": is_app or (membership is not None and membership.role == "admin"),
     }
     return (
         f'{{"room":{fold.room},"seq":{tail.seq},"cursor":"{write_cursor(tail.place)}","floor":{tail.floor},'

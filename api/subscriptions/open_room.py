@@ -22,7 +22,7 @@ from api.tails.live_room import LiveRoom
 from api.tails.tail import RING_EVENTS, Tail
 from tenants.errors import Unavailable
 from tenants.grants import Grant
-from tenants.ids import UserId, UserNumber
+from tenants.ids import UserNumber
 from tenants.scope import Caller
 
 TRIES = 5
@@ -101,7 +101,7 @@ class RoomOpener:
             if tail.fold.deleted or _is_closed(caller, door, private=tail.fold.private):
                 raise RoomNotFound
             # No await from here on: the snapshot, the cursor and the rights are of one moment.
-            state = frames.snapshot_json(tail, door, user=_reader_id(caller), last=last)
+            state = frames.snapshot_json(tail, door, caller, last=last)
             if reason is None:
                 greeting = frames.snapshot(room_id, state)
             else:
@@ -119,12 +119,8 @@ def _still_holds(caller: Caller, door: Door, tail: Tail) -> bool:
 
 
 def _is_closed(caller: Caller, door: Door, *, private: bool) -> bool:
-    return private and door.membership is None and not caller.is_server
+    return private and door.membership is None and not caller.sees_all
 
 
 def _reader(caller: Caller) -> UserNumber | None:
     return None if caller.user is None else caller.user.number
-
-
-def _reader_id(caller: Caller) -> UserId | None:
-    return None if caller.user is None else caller.user.id

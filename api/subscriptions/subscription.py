@@ -31,7 +31,7 @@ class Subscription:
 
     room_id: RoomId
     user: UserNumber | None
-    """None for an API key, which may read whatever its app has."""
+    """None for an API key and for the inspector, which may read whatever the app has."""
     cursor: Place
     known_at: Seq
     """The head at which the rights below were read; events up to there have been accounted for."""
