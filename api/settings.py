@@ -49,6 +49,17 @@ class Settings:
     public_url: str | None = None
     smtp_url: str | None = field(default=None, repr=False)
 
+    @property
+    def dashboard_at(self) -> str | None:
+        """Where browsers reach the dashboard; None where there is none."""
+        own = f"http://127.0.0.1:{self.dashboard_port}" if self.dashboard_port else None
+        return self.dashboard_url or own
+
+    @property
+    def public_at(self) -> str:
+        """Where the API is reached."""
+        return self.public_url or f"http://127.0.0.1:{self.port}"
+
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> "Settings":
         """Read the environment; raises `BadSettings` naming everything that is wrong with it.

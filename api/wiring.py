@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from api.dashboard.csrf import origin_of
 from api.dashboard.mailer import Mailer
 from api.dashboard.sweeping import sweep_people
 from api.edge.problems import problem
@@ -188,7 +189,9 @@ def _build(settings: Settings, postgres: Postgres, pubsub: PubSub) -> Wiring:
     directory = Directory(postgres, lanes)
     authority = Authority(postgres, pepper, settings.master_keys)
     tickets = Tickets(postgres, pepper)
-    policies = Policies(postgres)
+    # The dashboard's pages speak to the API as any page does, for every app; no other site gains by it.
+    dashboard = settings.dashboard_at
+    policies = Policies(postgres, frozenset() if dashboard is None else frozenset({origin_of(dashboard)}))
     limits = Limits(pubsub)
     usage = Usage(postgres)
     budgets = Budgets(limits, policies, usage)

@@ -28,7 +28,7 @@ class Policy:
     scope: Scope
     environment: Environment
     allowed_origins: frozenset[str]
-    """Origins of web pages that may use the app; `*` stands for any."""
+    """Origins of web pages that may use the app, those of the deployment's own among them; `*` stands for any."""
     limits: str
     """A JSON object of what differs from the default limits, by the operator."""
     own_limits: str
@@ -53,9 +53,10 @@ class _Remembered:
 class Policies:
     """The policies of the apps that this process serves."""
 
-    def __init__(self, postgres: Postgres) -> None:
-        """Look up in `postgres`."""
+    def __init__(self, postgres: Postgres, own_origins: frozenset[str] = frozenset()) -> None:
+        """Look up in `postgres`; pages of `own_origins`, which are the deployment's own, may use every app."""
         self._postgres = postgres
+        self._own_origins = own_origins
         self._remembered: OrderedDict[AppId, _Remembered] = OrderedDict()
         self._forgettings = 0
 
@@ -95,7 +96,7 @@ class Policies:
         return Policy(
             scope=Scope(TenantId(row["tenant_id"]), app),
             environment=row["environment"],
-            allowed_origins=frozenset(row["allowed_origins"]),
+            allowed_origins=self._own_origins.union(row["allowed_origins"]),
             limits=row["limits"],
             own_limits=row["own_limits"],
             retention_s=row["retention_s"],
