@@ -12,6 +12,8 @@ import asyncpg
 
 from api.ids import RoomNumber, Seq
 from tenants.ids import AppId
+from tenants.postgres import Postgres
+from tenants.roles import Role
 
 KEEP_S = 120.0
 """How long commits are kept; a process that has not looked for longer starts from a new baseline."""
@@ -29,6 +31,13 @@ SELECT look.snapshot, c.apps, c.rooms, c.heads, c.control
 """
 # What a reader that begins anew may have missed: all that still stands here, for a control may be taken twice.
 CONTROLS = "SELECT control FROM commits WHERE control IS NOT NULL ORDER BY xid"
+# The rooms of one app that were written to last, the latest first, as far as the newest commits tell.
+LATEST_ROOMS = """
+SELECT written.room FROM (SELECT xid, apps, rooms FROM commits ORDER BY xid DESC LIMIT $2) AS c
+ CROSS JOIN LATERAL unnest(c.apps, c.rooms) AS written(app, room)
+ WHERE written.app = $1 GROUP BY written.room ORDER BY max(c.xid) DESC LIMIT $3
+"""
+MAX_LOOKED_AT = 10_000
 # Nothing older than the xmin of a look taken long enough ago can still be new to anybody.
 TRIM = "SELECT trim_commits_v1($1::text::xid8)"
 
@@ -79,3 +88,9 @@ class CommitReader:
         if now - self._old[0][0] > KEEP_S:
             _, xmin = self._old.popleft()
             await self._connection.execute(TRIM, xmin)
+
+
+async def latest_rooms(postgres: Postgres, app: AppId, limit: int) -> list[RoomNumber]:
+    """Give the rooms of an app that were written to in the last 120 s, or in the last 10,000 commits, the latest first."""
+    rows = await postgres.survey(Role.AUDIT, LATEST_ROOMS, app, MAX_LOOKED_AT, limit)
+    return [RoomNumber(row["room"]) for row in rows]

@@ -1,6 +1,5 @@
 """Rooms by REST."""
 
-import re
 from typing import Annotated, Any
 
 from litestar import Request, Response, delete, get, patch, post, put
@@ -24,15 +23,14 @@ from api.errors import (
     SeqConflict,
     UserRequired,
 )
-from api.ids import MAX_NUMBER
 from api.log.epochs import Epochs
 from api.log.lane import Lanes
 from api.names import room_id as checked
 from api.names import user_id as checked_user
-from api.prefixes import read_place, write_place, wrong_place
 from api.rooms.actions import change_room, delete_room, make_room
+from api.rooms.places import read_room_place, write_room_place
 from api.rooms.schemas import NewRoomRequest, RoomChange, RoomPage, RoomRetention, RoomView
-from api.rooms.store import FoundRoom, Wanted, get_room, list_rooms, set_retention
+from api.rooms.store import Wanted, get_room, list_rooms, set_retention
 from tenants.budgets import Budgets
 from tenants.errors import MissingGrant, QuotaExceeded, UserNotFound
 from tenants.grants import Grant
@@ -42,7 +40,6 @@ from tenants.scope import Caller
 from tenants.users import find_user
 
 MAX_LIMIT = 100
-_PLACE = re.compile(r"r[0-9a-f]{1,16}", re.ASCII)
 
 
 @post(
@@ -103,12 +100,15 @@ async def show_rooms(
         private=private,
         direct=direct,
         prefix=prefix,
-        after=_read_place(after) if prefix is None else _read_name_place(after),
+        after=read_room_place(after, by_name=prefix is not None),
     )
     if prefix is not None and "\0" in prefix:
         raise BadRequest("Strings may not contain NUL.")
     rooms = await list_rooms(given[Postgres], caller, wanted, limit=limit + 1)
-    following = None if len(rooms) <= limit else _write_place(rooms[limit - 1], by_name=prefix is not None)
+    following = None
+    if len(rooms) > limit:
+        last = rooms[limit - 1]
+        following = write_room_place(last.number, last.view.name, by_name=prefix is not None)
     return json_struct(RoomPage([room.view for room in rooms[:limit]], following))
 
 
@@ -193,24 +193,3 @@ async def put_retention(
 
 
 ROUTES = [post_room, show_rooms, show_room, patch_room, remove_room, put_retention]
-
-
-def _write_place(room: FoundRoom, *, by_name: bool) -> str:
-    return write_place(f"{room.number:x} {room.view.name}") if by_name else f"r{room.number:x}"
-
-
-def _read_place(after: str | None) -> tuple[str, int]:
-    if after is None:
-        return "", MAX_NUMBER
-    if _PLACE.fullmatch(after) is None:
-        raise wrong_place()
-    return "", min(MAX_NUMBER, int(after[1:], 16))
-
-
-def _read_name_place(after: str | None) -> tuple[str, int]:
-    if after is None:
-        return "", 0
-    number, _, name = read_place(after).partition(" ")
-    if _PLACE.fullmatch(f"r{number}") is None:
-        raise wrong_place()
-    return name, min(MAX_NUMBER, int(number, 16))

@@ -44,6 +44,7 @@ SELECT {COLUMNS} FROM members m JOIN rooms r ON r.app_id = m.app_id AND r.room =
 """
 # Each filter has an index that leads to what it leaves, so each is in the statement only where it is asked for.
 REACHED = " AND r.room_id = ANY (CAST(:rooms AS text[]))"
+NUMBERED = " AND r.room = ANY (CAST(:numbers AS bigint[]))"
 PRIVATE = " AND r.private = :private"
 DIRECT = " AND r.direct_low IS NOT NULL"
 NOT_DIRECT = " AND r.direct_low IS NULL"
@@ -90,6 +91,8 @@ class Wanted:
     """Only rooms of this member."""
     rooms: frozenset[str] | None = None
     """Only rooms of these ids."""
+    numbers: frozenset[RoomNumber] | None = None
+    """Only rooms of these numbers."""
     private: bool | None = None
     direct: bool | None = None
     prefix: str | None = None
@@ -159,6 +162,9 @@ async def list_rooms(postgres: Postgres, caller: Caller, wanted: Wanted, *, limi
     if wanted.rooms is not None:
         statement += REACHED
         values["rooms"] = sorted(wanted.rooms)
+    if wanted.numbers is not None:
+        statement += NUMBERED
+        values["numbers"] = sorted(wanted.numbers)
     if wanted.private is not None:
         statement += PRIVATE
         values["private"] = wanted.private
