@@ -161,15 +161,16 @@ def build_internal(wiring: Wiring) -> Litestar:
 def build_people(wiring: Wiring) -> ASGIApp:
     """Build the dashboard, for the people of tenants."""
     settings = wiring.settings
-    url = settings.dashboard_url or f"http://127.0.0.1:{settings.dashboard_port}"
+    url = settings.dashboard_at or ""
     parts = DashboardParts(
         postgres=wiring.postgres,
         pepper=wiring.pepper,
         master_keys=settings.master_keys,
         passwords=wiring.passwords,
         limits=wiring.limits,
+        reader=wiring.reader,
         authority=wiring.authority,
-        public_url=settings.public_url or f"http://127.0.0.1:{settings.port}",
+        public_url=settings.public_at,
         dashboard_url=url,
         is_secure=url.startswith("https://"),
         mailer=wiring.mailer,

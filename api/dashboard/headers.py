@@ -59,15 +59,16 @@ class Headers:
         return [*headers, (b"strict-transport-security", HSTS)] if self._is_secure else headers
 
 
-def content_policy(nonce: str) -> str:
-    """Say what a page may load: scripts that carry the nonce, and our own styles and pictures."""
+def content_policy(nonce: str, api_url: str | None = None) -> str:
+    """Say what a page may load: scripts that carry the nonce, our styles and pictures; and whose answers, the API's if named."""
+    api = "" if api_url is None else f" {origin_of(api_url)} {origin_of(api_url).replace('http', 'ws', 1)}"
     return "; ".join(
         [
             "default-src 'none'",
             f"script-src 'nonce-{nonce}' 'strict-dynamic'",
             "style-src 'self'",
             "img-src 'self'",
-            "connect-src 'self'",
+            f"connect-src 'self'{api}",
             "form-action 'self'",
             "base-uri 'none'",
             "frame-ancestors 'none'",

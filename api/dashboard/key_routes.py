@@ -6,6 +6,7 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from api.dashboard.app_head import head_of
 from api.dashboard.forms import Wrong
 from api.dashboard.permissions import Operation
 from api.dashboard.snippets import Snippet, curl_snippet
@@ -14,7 +15,6 @@ from api.dashboard.wishes import EXPIRIES, OVERLAPS, expiry_of, grants_of, overl
 from tenants.apps import App
 from tenants.errors import NotFound
 from tenants.grants import BY_DEFAULT, Grant
-from tenants.ids import app_name
 from tenants.keys import ApiKey, AskedAlready, create_key, list_keys, parse_key_id, revoke_key, rotate_key
 from tenants.signing import (
     Algorithm,
@@ -34,7 +34,7 @@ async def show_keys(app_id: FromPath[str], visit: NamedDependency[Visit]) -> Res
     """Show an app's API keys, without their secrets."""
     app = await visit.app(app_id)
     keys = await list_keys(visit.parts.postgres, app.scope.app)
-    return visit.page("keys.html", app=_head(app), keys=keys)
+    return visit.page("keys.html", app=head_of(app), keys=keys)
 
 
 @get("/apps/{app_id:str}/keys/new", operation=Operation.CREATE_KEY)
@@ -102,7 +102,7 @@ async def post_rotate(app_id: FromPath[str], key_id: FromPath[str], visit: Named
 async def show_revoke(app_id: FromPath[str], key_id: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
     """Ask whether that key is really to end."""
     app = await visit.app(app_id)
-    return visit.page("key_revoke.html", app=_head(app), key=await _key(visit, app, key_id))
+    return visit.page("key_revoke.html", app=head_of(app), key=await _key(visit, app, key_id))
 
 
 @post("/apps/{app_id:str}/keys/{key_id:str}/revoke", operation=Operation.REVOKE_KEY)
@@ -136,7 +136,7 @@ async def post_signing(app_id: FromPath[str], visit: NamedDependency[Visit]) -> 
 async def show_retire(app_id: FromPath[str], key_id: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
     """Ask whether that signing key is really to end, with all tokens that it has signed."""
     app = await visit.app(app_id)
-    return visit.page("signing_retire.html", app=_head(app), key=await _signing_key(visit, app, key_id))
+    return visit.page("signing_retire.html", app=head_of(app), key=await _signing_key(visit, app, key_id))
 
 
 @post("/apps/{app_id:str}/signing/{key_id:str}/retire", operation=Operation.RETIRE_SIGNING_KEY)
@@ -163,24 +163,15 @@ ROUTES = [
 ]
 
 
-def _head(app: App) -> dict[str, object]:
-    return {
-        "id": app_name(app.scope.app),
-        "name": app.name,
-        "environment": app.environment,
-        "is_suspended": app.is_suspended,
-    }
-
-
 def _new_key(visit: Visit, app: App, wrong: Wrong | None = None) -> Response[str]:
     chosen = visit.form.chosen("grants") if wrong else sorted(BY_DEFAULT)
     shown = {"grants": list(Grant), "chosen": chosen, "expiries": EXPIRIES, IDEMPOTENCY_KEY: _new_idempotency_key()}
-    return visit.page("key_new.html", 400 if wrong else 200, app=_head(app), wrong=wrong, **shown)
+    return visit.page("key_new.html", 400 if wrong else 200, app=head_of(app), wrong=wrong, **shown)
 
 
 def _rotate(visit: Visit, app: App, key: ApiKey, wrong: Wrong | None = None) -> Response[str]:
     shown = {"key": key, "overlaps": OVERLAPS, IDEMPOTENCY_KEY: _new_idempotency_key()}
-    return visit.page("key_rotate.html", 400 if wrong else 200, app=_head(app), wrong=wrong, **shown)
+    return visit.page("key_rotate.html", 400 if wrong else 200, app=head_of(app), wrong=wrong, **shown)
 
 
 def _new_idempotency_key() -> str:
@@ -193,12 +184,12 @@ def _idempotency_key(visit: Visit) -> str | None:
 
 
 def _asked_already(visit: Visit, app: App) -> Response[str]:
-    return visit.page("key_asked_already.html", 409, app=_head(app))
+    return visit.page("key_asked_already.html", 409, app=head_of(app))
 
 
 def _once(visit: Visit, app: App, key: ApiKey, text: str, *, status: int, ends: str | None = None) -> Response[str]:
     snippet: Snippet = curl_snippet(visit.parts.public_url, text)
-    return visit.page("key_shown.html", status, app=_head(app), key=key, text=text, snippet=snippet, ends=ends)
+    return visit.page("key_shown.html", status, app=head_of(app), key=key, text=text, snippet=snippet, ends=ends)
 
 
 async def _key(visit: Visit, app: App, key_id: str) -> ApiKey:
@@ -211,7 +202,7 @@ async def _key(visit: Visit, app: App, key_id: str) -> ApiKey:
 
 
 async def _signing(visit: Visit, app: App, wrong: Wrong | None = None) -> Response[str]:
-    head, status = _head(app), 400 if wrong else 200
+    head, status = head_of(app), 400 if wrong else 200
     keys = await list_signing_keys(visit.parts.postgres, app.scope)
     jwks_url = f"{visit.parts.public_url}/v1/apps/{head['id']}/jwks.json"
     shown = {"app": head, "keys": keys, "algorithms": list(Algorithm), "jwks_url": jwks_url}

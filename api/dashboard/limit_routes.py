@@ -9,12 +9,12 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from api.dashboard.app_head import head_of
 from api.dashboard.forms import Form, Wrong
 from api.dashboard.permissions import Operation
 from api.dashboard.visit import Visit
 from tenants.apps import App, AppSettings, change_app
 from tenants.budgets import Allowance, Allowed, OwnLimits, read_allowance, read_own_limits
-from tenants.ids import app_name
 
 LEAST_RATE = 0.001
 RATE = re.compile(r"[0-9]{1,7}(\.[0-9]{1,3})?", re.ASCII)
@@ -82,12 +82,7 @@ def _limits(visit: Visit, app: App, wrong: Wrong | None = None) -> Response[str]
     most, own = read_allowance(app.limits), read_own_limits(app.own_limits)
     rows = [_row(name, title, most, own, visit.form if wrong else None) for name, title in OF_EACH.items()]
     shown = {
-        "app": {
-            "id": app_name(app.scope.app),
-            "name": app.name,
-            "environment": app.environment,
-            "is_suspended": app.is_suspended,
-        },
+        "app": head_of(app),
         "of_app": [(title, words(getattr(most, name))) for name, title in OF_APP.items()],
         "of_each": rows,
     }

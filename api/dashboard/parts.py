@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from api.dashboard.mailer import Mailer
+from api.log.read import Reader
 from tenants.authority import Authority
 from tenants.hashing import Pepper
 from tenants.limits import Limits
@@ -20,6 +21,7 @@ class DashboardParts:
     master_keys: MasterKeys
     passwords: Passwords
     limits: Limits
+    reader: Reader
     authority: Authority
     public_url: str
     """Where the API answers, as snippets name it."""

@@ -28,6 +28,10 @@ class Operation(StrEnum):
     SEE_SIGNING_KEYS = "see_signing_keys"
     CREATE_SIGNING_KEY = "create_signing_key"
     RETIRE_SIGNING_KEY = "retire_signing_key"
+    SEE_ROOMS = "see_rooms"
+    """Rooms with what was said in them, as it stands and as it comes."""
+    SEE_USERS = "see_users"
+    USE_PLAYGROUND = "use_playground"
     SEE_TEAM = "see_team"
     INVITE = "invite"
     CHANGE_ROLE = "change_role"
@@ -52,6 +56,10 @@ LEAST: Mapping[Operation, PersonRole] = {
     Operation.SEE_SIGNING_KEYS: PersonRole.VIEWER,
     Operation.CREATE_SIGNING_KEY: PersonRole.DEVELOPER,
     Operation.RETIRE_SIGNING_KEY: PersonRole.DEVELOPER,
+    # What users say to each other is nobody's business who only looks at figures and settings.
+    Operation.SEE_ROOMS: PersonRole.DEVELOPER,
+    Operation.SEE_USERS: PersonRole.DEVELOPER,
+    Operation.USE_PLAYGROUND: PersonRole.DEVELOPER,
     Operation.SEE_TEAM: PersonRole.ADMIN,
     Operation.INVITE: PersonRole.ADMIN,
     Operation.CHANGE_ROLE: PersonRole.ADMIN,

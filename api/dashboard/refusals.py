@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 from api.dashboard.forms import BadForm
 from api.dashboard.rendering import render
 from api.dashboard.visit import NotFromOurPage, ProveFirst, SignInFirst, nonce_of, visit_of
+from api.errors import BadRequest
 from tenants.errors import Forbidden, NotFound, RateLimited, ServiceError, Unavailable
 
 log = structlog.get_logger()
@@ -41,8 +42,9 @@ def refusal_page(request: Request[Any, Any, Any], status: int, told: tuple[str, 
 
 
 def on_sign_in_first(request: Request[Any, Any, Any], _: SignInFirst) -> Response[str]:
-    """Send somebody without a session to where one begins."""
-    del request
+    """Send somebody without a session to where one begins; who asks for a part of a page leaves it as a whole."""
+    if "hx-request" in request.headers:
+        return Response("", status_code=204, headers={"hx-redirect": "/sign-in"})
     return Response("", status_code=303, headers={"location": "/sign-in"})
 
 
@@ -67,7 +69,8 @@ def on_refusal(request: Request[Any, Any, Any], error: ServiceError) -> Response
         answer, visit = refusal_page(request, 403), visit_of(request)
         answer.background = None if visit is None else BackgroundTask(visit.note_refused)
         return answer
-    if isinstance(error, NotFound):
+    if isinstance(error, NotFound | BadRequest):
+        # What an address says that nothing can be called leads nowhere.
         return refusal_page(request, 404)
     if isinstance(error, RateLimited):
         answer = refusal_page(request, 429)

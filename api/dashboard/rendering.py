@@ -58,6 +58,13 @@ def moment(at: datetime | str | None) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(text, parsed.strftime("%-d %b %Y, %H:%M UTC"))
 
 
+def instant(at: str) -> Markup:
+    """Write a moment to the millisecond, as what happens one right after the other is told apart."""
+    parsed = datetime.fromisoformat(at)
+    text = f"{parsed.strftime('%-d %b %Y, %H:%M:%S')}.{parsed.microsecond // 1000:03} UTC"
+    return Markup('<time datetime="{}">{}</time>').format(at, text)
+
+
 def pretty(detail: object) -> str:
     """Write details for people, one a line where there are several."""
     return json.dumps(detail, indent=1, ensure_ascii=False)
@@ -72,6 +79,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["moment"] = moment
+    environment.filters["instant"] = instant
     environment.filters["pretty"] = pretty
     return environment
 

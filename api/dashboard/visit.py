@@ -11,7 +11,7 @@ from litestar.exceptions import InternalServerException
 from api.dashboard.cookie import SESSION_HEADER, forgetting, naming, session_in
 from api.dashboard.csrf import SAFE, TOKEN, form_token, is_from_own_page, is_token_of
 from api.dashboard.forms import MAX_FORM_BYTES, BadForm, Form
-from api.dashboard.headers import NONCE
+from api.dashboard.headers import NONCE, content_policy
 from api.dashboard.parts import DashboardParts
 from api.dashboard.permissions import PROOF_S, PROVED, Operation, may
 from api.dashboard.rendering import render
@@ -139,6 +139,16 @@ class Visit(Visitor):
         if app is None or app.scope.tenant != self.session.tenant:
             raise NotFound
         return app
+
+    def asked(self, name: str) -> str | None:
+        """Give what the address asks for by a name, without the spaces around it; None for nothing."""
+        return self.request.query_params.get(name, "").replace("\0", "").strip() or None
+
+    def live_page(self, name: str, **shown: Any) -> Response[str]:  # noqa: ANN401
+        """Answer with a page whose scripts speak to the API, and to nobody else."""
+        answer = self.page(name, api=self.parts.public_url, **shown)
+        answer.headers["content-security-policy"] = content_policy(nonce_of(self.request), self.parts.public_url)
+        return answer
 
     async def note(self, action: str, target: str, **detail: object) -> None:
         """Write into the tenant's audit log what this person has done."""

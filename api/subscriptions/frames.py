@@ -41,8 +41,8 @@ class CloseCode(IntEnum):
     UNAUTHENTICATED = 4401
     """No credential in time, or it does not hold or has expired; get a new token, resume."""
     REVOKED = 4403
-    """The credential was revoked, the app is suspended (`app_suspended`) or does not list your page (`origin_not_allowed`); do not
-    reconnect with it."""
+    """The credential was revoked, the app is suspended (`app_suspended`) or does not list your page (`origin_not_allowed`); do
+    not reconnect with it."""
     APP_DELETED = 4404
     """The app has been deleted; do not reconnect."""
     SLOW = 4408

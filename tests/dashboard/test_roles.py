@@ -11,12 +11,13 @@ from tests.support.dashboard import Browser
 
 LOOKS = {"own_account", "second_factor", "see_apps", "see_keys", "see_signing_keys", "see_usage"}
 KEYS = {"create_key", "rotate_key", "revoke_key", "create_signing_key", "retire_signing_key", "see_requests"}
+SEES = {"see_rooms", "see_users", "use_playground"}
 MANAGES = {"create_app", "change_app", "delete_app", "see_team", "invite", "change_role", "remove_member", "see_audit"}
 MAY = {
     "viewer": LOOKS,
-    "developer": LOOKS | KEYS,
-    "admin": LOOKS | KEYS | MANAGES,
-    "owner": LOOKS | KEYS | MANAGES,
+    "developer": LOOKS | KEYS | SEES,
+    "admin": LOOKS | KEYS | SEES | MANAGES,
+    "owner": LOOKS | KEYS | SEES | MANAGES,
 }
 """As it was promised, apart from the table that the code goes by."""
 FOR_ANYBODY = {
@@ -62,6 +63,7 @@ async def test_a_role_may_do_what_was_promised_and_nothing_else(owner: Browser, 
     for method, path, operation in operations():
         address = path.replace("{app_id:str}", app).replace("{person_id:str}", "per_00000001")
         address = address.replace("{key_id:str}", "0" * 12).replace("{session_id:str}", "0" * 16)
+        address = address.replace("{room_id:str}", "general").replace("{user_id:str}", "alice")
         answer = await (person.get(address) if method == "GET" else person.post(address))
         assert (answer.status_code == 403) == (operation.value not in MAY[role]), (method, path, answer.status_code)
         assert answer.status_code < 500, (method, path)
