@@ -555,6 +555,8 @@ async def test_other_recovery_codes_take_the_place_of_those_before_them(people: 
     assert await second_factors.remove(people.postgres, owner.person, by=None, address="operator")
     newest, *_ = await audit_log.entries(people.postgres, owner.tenant)
     assert (newest.action, newest.person, newest.address) == ("second_factor.removed", None, "operator")
+    kept = "SELECT totp_sealed, recovery_hashes FROM people WHERE person_id = :person"
+    assert [tuple(row) for row in await people.ask(kept, person=owner.person.id)] == [(None, [])]
     await confirmed(people, owner)
     assert not await second_factors.check(people.postgres, KEYS, owner.person, new[1])
 
