@@ -45,11 +45,12 @@ from api.subscriptions.sse import StreamShell
 from api.subscriptions.websocket import WebSocketShell
 from api.telemetry import CONTENT_TYPE, Figure, Labelled, Metrics
 from api.tokens.routes import ROUTES as TOKENS
+from api.usage.routes import ROUTES as USAGE
 from api.users.routes import ROUTES as USERS
 from api.wiring import Wiring
 from tenants.schema import KNOWN_REVISIONS
 
-ROUTES = [*STREAMS, *TOKENS, *KEYS, *USERS, *ROOMS, *MEMBERS, *MESSAGES, *CURSORS, *LIMITS, *JOBS, *DOCUMENT]
+ROUTES = [*STREAMS, *TOKENS, *KEYS, *USERS, *ROOMS, *MEMBERS, *MESSAGES, *CURSORS, *LIMITS, *USAGE, *JOBS, *DOCUMENT]
 """All that the public service answers, but for the upgrade to a WebSocket."""
 
 

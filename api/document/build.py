@@ -30,7 +30,7 @@ TITLE = "Roomlog"
 VERSION = "1"
 TAGS = (
     *("rooms", "messages", "members", "users", "subscriptions", "cursors"),
-    *("tokens", "keys", "limits", "jobs", "document"),
+    *("tokens", "keys", "limits", "usage", "jobs", "document"),
 )
 """The nouns in the order in which a reader meets them."""
 DESCRIPTION = """\

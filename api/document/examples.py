@@ -21,6 +21,7 @@ from api.messages.schemas import EditedMessage, MessagePage, MessageView, NewMes
 from api.rooms.schemas import NewRoomRequest, RoomChange, RoomPage, RoomRetention, RoomView
 from api.subscriptions.schemas import PollAnswer, TicketView
 from api.tokens.schemas import TokenRequest, TokenRevocation, TokenView
+from api.usage.schemas import UsageView
 from api.users.schemas import UserBatchRequest, UserBatchView, UserChange, UserPage, UserView
 
 Example = dict[str, Any]
@@ -121,6 +122,10 @@ _VALUES: dict[Shape, Example] = {
     LimitsView: {
         "limits": [{"name": "app_requests", "per_s": 1000.0, "burst": 2000}],
         "quotas": {"rooms": 1_000_000},
+    },
+    UsageView: {
+        "by": "day",
+        "tallies": [{"begins_at": AT, "messages": 120, "deliveries": 480, "connections": 30, "active_users": 12}],
     },
     JobView: _JOB,
     TicketView: {

@@ -259,7 +259,7 @@ PARAMETERS = {
     ("listRooms", "member"): "user",
 }
 WORDS = {"limit", "last", "wait", "private", "direct", "prefix", "before", "around", "role", "messages", "app"}
-WORDS |= {"Idempotency-Key", "If-Match"}
+WORDS |= {"Idempotency-Key", "If-Match", "by", "since", "days"}
 ORDERS = {("listRooms", "after"), ("listUsers", "after"), ("listMembers", "after"), ("listMessages", "after")}
 """Where a list goes on: nothing is looked up by it."""
 ELSEWHERE = {("connect", "rooms")}

@@ -801,6 +801,21 @@ class Subscribe(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="op"
     id: str | int | None = None
 
 
+class Tally(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What the app did in one hour or day (UTC).
+
+    `messages` were sent, each once. `deliveries` are events handed to subscribers, each for each of them.
+    `connections` are sockets and streams that were opened, and long polls. `active_users` were connected or
+    sent a message, each once; null once that is no longer known, after 62 days.
+    """
+
+    begins_at: str
+    messages: int
+    deliveries: int
+    connections: int
+    active_users: int | None
+
+
 class Ticket(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A ticket for a browser's EventSource."""
 
@@ -846,6 +861,15 @@ class Unsubscribe(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="o
 
     rooms: list[str]
     id: str | int | None = None
+
+
+class Usage(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """An app's tallies, oldest first, none left out up to the hour or day under way, which is still being
+    counted.
+    """
+
+    by: str
+    tallies: list[Tally]
 
 
 class User(msgspec.Struct, kw_only=True, omit_defaults=True):

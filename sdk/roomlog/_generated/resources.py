@@ -28,6 +28,7 @@ from roomlog._generated.models import (
     SigningKeyList,
     Ticket,
     Token,
+    Usage,
     User,
     UserBatch,
     UserPage,
@@ -1105,6 +1106,48 @@ class TokensResource:
         self._caller.do(call)
 
 
+class UsageResource:
+    """What an app has done, by the hour and by the day, shown to its servers."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def get(
+        self,
+        *,
+        by: Given[Literal["day", "hour"] | str] = NOT_GIVEN,
+        since: Given[str | None] = NOT_GIVEN,
+        days: Given[int] = NOT_GIVEN,
+    ) -> Usage:
+        """Give what the app did, by the hour or the day, up to now.
+
+        It is up to a few seconds behind. Kept for 400 days.
+
+        Takes an API key.
+
+        Takes the grant `app:manage`.
+
+        Counts against the limits of `requests`.
+
+        - `by`: How finely.
+        - `since`: The first day (UTC); else as many ago as are wanted.
+        - `days`: How many days from the first on.
+
+        Raises `UserNotFound`.
+        """
+        call = Call(
+            "GET",
+            "/v1/usage",
+            path={},
+            query={
+                "by": by,
+                "since": since,
+                "days": days,
+            },
+        )
+        return self._caller.call(call, Usage)
+
+
 class UsersResource:
     """Users of an app: their names and custom data."""
 
@@ -1315,6 +1358,11 @@ class Resources:
     def tokens(self) -> TokensResource:
         """Tokens: a customer's server trades its API key for a user's token."""
         return TokensResource(self._caller)
+
+    @cached_property
+    def usage(self) -> UsageResource:
+        """What an app has done, by the hour and by the day, shown to its servers."""
+        return UsageResource(self._caller)
 
     @cached_property
     def users(self) -> UsersResource:
