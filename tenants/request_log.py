@@ -60,7 +60,7 @@ _CREDENTIAL = re.compile(
 )
 _QUERY_NAME = re.compile(r"[a-z_]{1,32}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
-OF_PAGES = frozenset({"before", "after", "around", "limit", "last", "wait"})
+OF_PAGES = frozenset({"before", "after", "around", "limit", "last", "wait", "days"})
 """Names of a query whose numbers are kept."""
 
 INSERT = text("""
@@ -215,11 +215,9 @@ class RequestLog:
                 await self.flush()
                 if loop.time() - swept_at > SWEEP_EVERY_S and not await sweep(self._postgres):
                     swept_at = loop.time()
-            except Unavailable:
-                log.warning("request_lines_wait", lines=len(self._waiting))
-            except Exception:
-                # A fault of ours must not end the process that is looked at.
-                log.exception("request_lines_not_written")
+            except Exception as error:  # noqa: BLE001
+                # No database, or a fault of ours: the lines wait, and nobody's process ends.
+                log.warning("request_lines_wait", lines=len(self._waiting), error=repr(error))
 
     async def drain(self) -> None:
         """Write what has been taken down, for 3 s at most; what is not done by then is lost."""

@@ -188,11 +188,9 @@ class Tallies:
                 await self.flush()
                 if loop.time() - swept_at > SWEEP_EVERY_S and not await sweep(self._postgres):
                     swept_at = loop.time()
-            except Unavailable:
-                log.warning("tallies_wait", hours=len(self._waiting), users=len(self._waiting_users))
-            except Exception:
-                # A fault of ours must not end the process that counts.
-                log.exception("tallies_not_added")
+            except Exception as error:  # noqa: BLE001
+                # No database, or a fault of ours: what is counted waits, and nobody's process ends.
+                log.warning("tallies_wait", hours=len(self._waiting), users=len(self._waiting_users), error=repr(error))
 
     async def drain(self) -> None:
         """Add up what has been counted, for 3 s at most; what is not done by then is lost."""
