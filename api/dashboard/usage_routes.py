@@ -42,6 +42,11 @@ class Period:
     title: str
     compared: str
 
+    @property
+    def before_until(self) -> datetime:
+        """The end of the time before: it is as long as this one is so far."""
+        return self.before + (self.until - self.first)
+
     @classmethod
     def today(cls, moment: datetime) -> "Period":
         """Take the day so far, and as much of the day before."""
@@ -68,7 +73,7 @@ async def show_usage(app_id: FromPath[str], visit: NamedDependency[Visit]) -> Re
     where = (visit.parts.postgres, app.scope.app)
     tallies = await tallies_of(*where, period.by, period.first, period.until)
     whole = await tally_over(*where, period.first, period.until)
-    before = await tally_over(*where, period.before, period.before + (period.until - period.first))
+    before = await tally_over(*where, period.before, period.before_until)
     return visit.page(
         "usage.html",
         app=head_of(app),

@@ -575,10 +575,9 @@ async def test_a_key_from_its_making_to_its_end(context: BrowserContext, service
 
 DRAWN = """
 () => [...document.querySelectorAll(".plot canvas")].filter((canvas) => {
-  const copy = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
-  const brush = copy.getContext("2d", { willReadFrequently: true });
-  brush.drawImage(canvas, 0, 0);
-  const pixels = brush.getImageData(0, 0, canvas.width, canvas.height).data;
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+  copy.drawImage(canvas, 0, 0);
+  const pixels = copy.getImageData(0, 0, canvas.width, canvas.height).data;
   const accent = document.createElement("i");
   accent.style.color = getComputedStyle(document.documentElement).getPropertyValue("--accent");
   document.body.append(accent);

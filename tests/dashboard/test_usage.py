@@ -108,6 +108,7 @@ async def test_periods_fit_together() -> None:
         moment = day + hour * HOUR
         today, month = Period.today(moment), Period.month(moment)
         assert today.until - today.first == (hour + 1) * HOUR
-        assert today.first - today.before == today.end - today.first == DAY
+        assert today.first - today.before == today.end - today.first == today.until - today.before_until == DAY
         assert month.until - month.first == 30 * DAY == month.first - month.before
+        assert month.before_until == month.first
         assert today.first < moment < today.until <= today.end == month.end
