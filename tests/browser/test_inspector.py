@@ -1,19 +1,25 @@
 """The inspector in Chromium: events as they arrive, sifted, paused, gone on with after a restart, and all of them text."""
 
+import asyncio
 import re
+import time
 from collections.abc import AsyncIterator
 
+import jwt
 import pytest
-from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import BrowserContext, Page, Route, expect
 
+from tenants.tokens import INSPECTOR_TYPE
 from tests.browser.test_dashboard import Watched, context, make_app, service, sign_up
 from tests.browser.test_playground import away, serious
 from tests.support.document import public_client
 from tests.support.processes import Service
+from tests.support.secrets import signing_secret
 from tests.support.world import App
 
 __all__ = ["context", "service"]
 WAIT_MS = 15_000
+SHORT_S = 8
 EVIL = "<img src=x onerror=alert(1)><script>alert(2)</script>\"'{{7*7}}"
 
 
@@ -129,20 +135,46 @@ async def test_it_goes_on_where_it_was_after_a_restart(watched: Watched, app: Ap
     assert shown == list(range(shown[0], shown[0] - 11, -1))
 
 
-async def test_a_token_is_renewed_before_it_ends(watched: Watched, app: App) -> None:
-    """By another from the dashboard, on the same socket."""
+async def test_a_token_is_renewed_before_it_ends(watched: Watched, app: App, environment: dict[str, str]) -> None:
+    """By another from the dashboard, on the same socket, which goes on past the end of the first."""
     page = watched.page
     await app.room("general", ("ann",))
-    said: list[str] = []
-    page.on("websocket", lambda socket: socket.on("framesent", lambda payload: said.append(str(payload))))
+    key_id, secret = await signing_secret(environment, app)
+    now = int(time.time())
+    claims = {"iss": app.id, "aud": "roomlog", "sub": "per_00000001", "iat": now, "exp": now + SHORT_S}
+    short = jwt.encode(claims, secret, algorithm="HS256", headers={"kid": key_id, "typ": INSPECTOR_TYPE})
+    asked: list[str] = []
+    heard: list[str] = []
+
+    async def give(route: Route) -> None:
+        asked.append(route.request.url)
+        # The first one is soon to end, all others are the dashboard's own.
+        await (
+            route.fulfill(json={"token": short, "expires_at": "2026-01-01"}) if len(asked) == 1 else route.continue_()
+        )
+
+    await page.route("**/inspector/token", give)
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda payload: heard.append(str(payload))))
     await inspect(page, app)
-    # Ends what the page has, as its own end would in two minutes: the warning that comes first is the same.
-    async with page.expect_response("**/inspector/token"):
-        await app.ask("POST", "/v1/tokens/revoke", {"all": True})
-        await expect(page.locator("#state")).to_contain_text("takes no credential", timeout=WAIT_MS)
-        await page.reload()
+    async with asyncio.timeout(WAIT_MS / 1000):
+        while not any('"type":"authenticated"' in frame for frame in heard) or time.time() < now + SHORT_S + 1:
+            await asyncio.sleep(0.1)
+    await app.say("general", "after its end", "ann")
+    await expect(page.locator("#events .event", has_text="after its end")).to_have_count(1, timeout=WAIT_MS)
+    assert len(asked) == 2
+    assert sum('"type":"connected"' in frame for frame in heard) == 1
+    assert watched.complaints == []
+
+
+async def test_tokens_that_are_revoked_end_it(watched: Watched, app: App) -> None:
+    """The page says so and does not come back by itself; loaded anew it has another one."""
+    page = watched.page
+    await app.room("general", ("ann",))
+    await inspect(page, app)
+    await app.ask("POST", "/v1/tokens/revoke", {"all": True})
+    await expect(page.locator("#state")).to_contain_text("takes no credential", timeout=WAIT_MS)
+    await page.reload()
     await expect(page.locator("#state")).to_have_text("Live", timeout=WAIT_MS)
-    assert said
 
 
 async def test_what_users_write_runs_no_script(watched: Watched, app: App) -> None:
