@@ -1,19 +1,12 @@
 """The playground in Chromium: two users on the real API, one cut off while the other writes on."""
 
-import asyncio
-import contextlib
 import re
-from collections.abc import AsyncIterator
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import BrowserContext, Locator, Page, expect
 
-from tests.browser.test_dashboard import Watched, context, make_app, service, sign_up
+from tests.support.pages import WAIT_MS, Watched, app_of, away, make_app, serious, sign_up
 from tests.support.processes import Service
-
-__all__ = ["context", "service"]
-WAIT_MS = 15_000
 
 
 class Side:
@@ -65,27 +58,6 @@ async def opened(page: Page) -> tuple[Side, Side]:
     await ann.until_live()
     await bob.until_live()
     return ann, bob
-
-
-@contextlib.asynccontextmanager
-async def away(service: Service) -> AsyncIterator[None]:
-    """Have no service for as long as this lasts."""
-    await asyncio.to_thread(service.end)
-    try:
-        yield
-    finally:
-        service.spawn()
-        await asyncio.to_thread(service.await_ready)
-
-
-async def serious(page: Page) -> list[str]:
-    """Give what axe finds of consequence."""
-    found = await Axe().run(page)
-    return [
-        f"{each['id']}: {[node['target'] for node in each['nodes']]}"
-        for each in found.response["violations"]
-        if each["impact"] in {"serious", "critical"}
-    ]
 
 
 async def test_one_is_cut_off_and_comes_back_without_missing_anything(
@@ -181,7 +153,7 @@ async def test_what_ends_is_said_to_have_ended(context: BrowserContext, service:
     page = await context.new_page()
     await sign_up(page)
     await make_app(page, "Try")
-    app = page.url.partition("/apps/")[2].partition("?")[0]
+    app = app_of(page)
     ann, _ = await opened(page)
     other = await context.new_page()
     if ending == "deleted":

@@ -10,15 +10,12 @@ import pytest
 from playwright.async_api import BrowserContext, Page, Route, expect
 
 from tenants.tokens import INSPECTOR_TYPE
-from tests.browser.test_dashboard import Watched, context, make_app, service, sign_up
-from tests.browser.test_playground import away, serious
 from tests.support.document import public_client
+from tests.support.pages import WAIT_MS, Watched, app_of, away, make_app, serious, sign_up
 from tests.support.processes import Service
 from tests.support.secrets import signing_secret
 from tests.support.world import App
 
-__all__ = ["context", "service"]
-WAIT_MS = 15_000
 SHORT_S = 8
 EVIL = "<img src=x onerror=alert(1)><script>alert(2)</script>\"'{{7*7}}"
 
@@ -36,7 +33,7 @@ async def app(watched: Watched, service: Service) -> AsyncIterator[App]:
     """An app of that person's, with a key that may do everything."""
     page = watched.page
     await make_app(page, "Watched")
-    name = page.url.partition("/apps/")[2].partition("?")[0]
+    name = app_of(page)
     await page.goto(f"/apps/{name}/keys/new")
     await page.get_by_label("Label").fill("server")
     for box in await page.get_by_role("checkbox").all():
