@@ -128,6 +128,7 @@ async def test_a_room_shows_its_log_newest_first(owner: Browser, app: App) -> No
     head = (await app.ask("GET", "/v1/rooms/general")).json()["seq"]
     seqs = [int(seq) for seq in re.findall(r'class="seq" title="seq">(\d+)<', first + second)]
     assert seqs == list(range(head, 0, -1))
+    assert first.count('class="seq"') == PAGE
     assert first.index("number 49") < first.index("number 1<")
     shown = text_of(second)
     for word in ("message.deleted", "message.edited", "room.updated", "Town hall, public", "is a member now", "mood"):

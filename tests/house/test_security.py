@@ -5,7 +5,7 @@ from tests.support.requirements import requirements
 ASKED = [
     *(f"T{number}" for number in range(1, 9)),
     *(f"K{number}" for number in range(1, 7)),
-    *(f"J{number}" for number in range(1, 8)),
+    *(f"J{number}" for number in range(1, 9)),
     *(f"B{number}" for number in range(1, 7)),
     *(f"L{number}" for number in range(1, 7)),
     *(f"D{number}" for number in range(1, 9)),
