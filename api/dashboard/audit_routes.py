@@ -40,7 +40,7 @@ KINDS = {
 @get("/audit", operation=Operation.SEE_AUDIT)
 async def show_audit(visit: NamedDependency[Visit]) -> Response[str]:
     """Show a page of the log, the newest entry first."""
-    return await _page(visit, _before(visit.request.query_params.get("before")))
+    return await _page(visit, visit.number("before"))
 
 
 @get("/audit/export", operation=Operation.SEE_AUDIT)
@@ -83,14 +83,6 @@ async def _written(
     yield kind.head
     async for page in all_entries(postgres, tenant, after, before):
         yield kind.lines(page)
-
-
-def _before(text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and int(text) <= MAX_ENTRY):
-        raise NotFound
-    return int(text)
 
 
 def _day(field: str, text: str) -> datetime | None:

@@ -37,12 +37,12 @@ class Asked:
     after: int | None
 
     @classmethod
-    def read(cls, query: dict[str, str]) -> "Asked":
-        """Read a query; raises `NotFound` for what no page of ours links to."""
-        fields = {name: query.get(name, "").strip()[:MAX_WORDS] for name in FIELDS}
-        if any("\0" in value for value in fields.values()) or fields["status"] not in {"", *CLASSES}:
+    def read(cls, visit: Visit) -> "Asked":
+        """Read an address; raises `NotFound` for what no page of ours links to."""
+        fields = {name: (visit.asked(name) or "")[:MAX_WORDS] for name in FIELDS}
+        if fields["status"] not in {"", *CLASSES}:
             raise NotFound
-        return cls(fields, _place(query.get("before")), _place(query.get("after")))
+        return cls(fields, visit.number("before"), visit.number("after"))
 
     def wanted(self, app: App) -> Wanted:
         """Give what it wants of an app's lines; raises `NotFound` for another app's key."""
@@ -72,7 +72,7 @@ class Asked:
 async def show_requests(app_id: FromPath[str], visit: NamedDependency[Visit]) -> Response[str]:
     """Show a page of an app's request log, the newest line first."""
     app = await visit.app(app_id)
-    asked = Asked.read(dict(visit.request.query_params))
+    asked = Asked.read(visit)
     wanted = asked.wanted(app)
     # One more than is shown tells whether there is a page beyond.
     found = await lines_of(
@@ -102,14 +102,6 @@ async def show_requests(app_id: FromPath[str], visit: NamedDependency[Visit]) ->
 
 
 ROUTES = [show_requests]
-
-
-def _place(text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS and int(text) <= MAX_LINE):
-        raise NotFound
-    return int(text)
 
 
 def _shown(public_url: str, app: App, line: Line, keys: list[ApiKey]) -> dict[str, object]:

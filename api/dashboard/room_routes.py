@@ -12,7 +12,7 @@ from api.dashboard.permissions import Operation
 from api.dashboard.shown_events import ShownEvent, shown_data, shown_event
 from api.dashboard.visit import Visit
 from api.errors import BadRequest, RoomNotFound
-from api.ids import MAX_NUMBER, RoomId, RoomNumber, Seq
+from api.ids import RoomId, RoomNumber, Seq
 from api.log.read import Reader
 from api.members.schemas import MemberView
 from api.members.store import Wanted as WantedMembers
@@ -21,7 +21,6 @@ from api.names import room_id as checked
 from api.rooms.places import read_room_place, write_room_place
 from api.rooms.schemas import RoomView
 from api.rooms.store import FoundRoom, Wanted, get_room, list_rooms
-from tenants.errors import NotFound
 from tenants.ids import AppId
 from tenants.postgres import Postgres
 from tenants.scope import Caller
@@ -76,7 +75,7 @@ async def show_room(app_id: FromPath[str], room_id: FromPath[str], visit: NamedD
     app = await visit.app(app_id)
     postgres = visit.parts.postgres
     room = await get_room(postgres, Caller.inspector(app.scope), checked(room_id))
-    place, before = _seq(visit.asked("members")), _seq(visit.asked("before"))
+    place, before = visit.number("members"), visit.number("before")
     members = await list_members(
         postgres, app.scope, room.number, WantedMembers(None, "", place or 0, backwards=False), limit=MEMBERS_PAGE + 1
     )
@@ -124,11 +123,3 @@ async def _log(reader: Reader, app: AppId, room: FoundRoom, before: int | None) 
 
 def _following(members: list[MemberView]) -> int | None:
     return members[MEMBERS_PAGE - 1].joined_seq if len(members) > MEMBERS_PAGE else None
-
-
-def _seq(text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and int(text[:20]) <= MAX_NUMBER):
-        raise NotFound
-    return int(text[:20])

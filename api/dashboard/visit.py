@@ -27,6 +27,8 @@ from tenants.sessions import of as session_of
 from tenants.throttle import Door, check
 
 MAX_AGENT = 255
+MAX_NUMBER = 2**63 - 1
+MAX_DIGITS = len(str(MAX_NUMBER))
 VISIT = "visit"
 """Where a request's state has who asks, once that is known."""
 
@@ -67,6 +69,19 @@ class Visitor:
     def session_text(self) -> str | None:
         """The session that the browser names, whether or not there is one."""
         return session_in(self.request.scope["headers"], is_secure=self.parts.is_secure)
+
+    def asked(self, name: str) -> str | None:
+        """Give what the address asks for by a name, without the spaces around it; None for nothing."""
+        return self.request.query_params.get(name, "").replace("\0", "").strip() or None
+
+    def number(self, name: str) -> int | None:
+        """Give a number that the address asks for by a name, None for nothing; raises `NotFound` for what can be none of ours."""
+        text = self.asked(name)
+        if text is None:
+            return None
+        if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS and int(text) <= MAX_NUMBER):
+            raise NotFound
+        return int(text)
 
     def page(self, name: str, status: int = 200, **shown: Any) -> Response[str]:  # noqa: ANN401
         """Answer with a page."""
@@ -139,10 +154,6 @@ class Visit(Visitor):
         if app is None or app.scope.tenant != self.session.tenant:
             raise NotFound
         return app
-
-    def asked(self, name: str) -> str | None:
-        """Give what the address asks for by a name, without the spaces around it; None for nothing."""
-        return self.request.query_params.get(name, "").replace("\0", "").strip() or None
 
     def live_page(self, name: str, **shown: Any) -> Response[str]:  # noqa: ANN401
         """Answer with a page whose scripts speak to the API, and to nobody else."""

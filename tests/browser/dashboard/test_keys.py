@@ -46,7 +46,7 @@ async def key_on(page: Page) -> str:
 
 
 async def test_a_key_from_its_making_to_its_end(context: BrowserContext, service: Service) -> None:
-    """It works by curl at once; rotating it under load fails no request; a second after it is revoked it is refused."""
+    """It works by curl at once and its use appears; rotated under load it fails no request; revoked, it ends in a second."""
     page = await context.new_page()
     await sign_up(page)
     await make_app(page, "Shop")
@@ -59,6 +59,18 @@ async def test_a_key_from_its_making_to_its_end(context: BrowserContext, service
     by_curl = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     printed, _ = await by_curl.communicate()
     assert (by_curl.returncode, json.loads(printed)["rooms"]) == (0, [])
+
+    async with plain_client(service.url, headers={"Authorization": f"Bearer {first}"}) as http:
+        await http.put("/v1/users/alice", json={})
+        await http.post("/v1/rooms", json={"id": "general", "members": ["alice"]})
+        for _ in range(3):
+            wish = {"parts": [{"type": "text", "text": "Hello"}]}
+            said = await http.post("/v1/rooms/general/messages", json=wish, headers={"Roomlog-As": "alice"})
+            assert said.status_code == 201, said.text
+    await page.goto(f"/apps/{app}/usage")
+    async with asyncio.timeout(WAIT_MS / 1000):
+        while await page.locator(".tile .figure").all_inner_texts() != ["3", "0", "0", "1"]:
+            await page.reload()
 
     load = Load(service.url, first)
     asking = [asyncio.create_task(load.run()) for _ in range(4)]
