@@ -71,8 +71,11 @@ class Visitor:
         return session_in(self.request.scope["headers"], is_secure=self.parts.is_secure)
 
     def asked(self, name: str) -> str | None:
-        """Give what the address asks for by a name, without the spaces around it; None for nothing."""
-        return self.request.query_params.get(name, "").replace("\0", "").strip() or None
+        """Give what the address asks for by a name, without spaces around it; None for nothing. A NUL raises `NotFound`."""
+        text = self.request.query_params.get(name, "")
+        if "\0" in text:
+            raise NotFound
+        return text.strip() or None
 
     def number(self, name: str) -> int | None:
         """Give a number that the address asks for by a name, None for nothing; raises `NotFound` for what can be none of ours."""

@@ -100,10 +100,11 @@ async def test_a_room_is_found_by_its_id_or_by_what_its_name_begins_with(owner: 
     assert found == ["Support", *(f"id-{number:02}" for number in range(PAGE + 2))]
     assert 'value="Support"' in page
     assert ids_in((await owner.get(f"/apps/{app.id}/rooms?q=id-07")).text, app, "rooms") == ["id-07"]
-    for nothing in ("no-such", "%", "%00", "%ff", "%ed%a0%80", "x" * 300, "..", "%F0%9F%92%A9"):
+    assert (await owner.get(f"/apps/{app.id}/rooms?q=%00")).status_code == 404
+    for nothing in ("no-such", "%", "%ff", "%ed%a0%80", "x" * 300, "..", "%F0%9F%92%A9"):
         answer = await owner.get(f"/apps/{app.id}/rooms?q={nothing}")
         assert answer.status_code == 200, nothing
-        assert ids_in(answer.text, app, "rooms") == [] or nothing == "%00"
+        assert ids_in(answer.text, app, "rooms") == []
     other = await owner.make_app("Other")
     assert ids_in((await owner.get(f"/apps/{other}/rooms?q=Support")).text, app, "rooms") == []
 
