@@ -14,12 +14,14 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.support.document import public_client
-from tests.support.processes import ROOT, Service
+from tests.support.plain import plain_client
+from tests.support.processes import ROOT, Service, free_port
 from tests.support.world import App, new_app
 
 DRAIN = {"ROOMLOG_DRAIN_DELAY_S": "3", "ROOMLOG_DRAIN_S": "2"}
 PATIENCE_S = 30.0
 MAX_FAILURES = 10
+DASHBOARD = "dashboard.example.com"
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +29,11 @@ def nodes(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
     folder = tmp_path_factory.mktemp("nodes")
     settings = {**environment, **DRAIN, "ROOMLOG_TRUSTED_PROXIES": "127.0.0.1/32"}
     settings["ROOMLOG_MAX_FAILURES"] = str(MAX_FAILURES)
-    started = [Service(settings, folder / f"node{number}.log") for number in range(2)]
+    settings["ROOMLOG_DASHBOARD_URL"] = f"http://{DASHBOARD}"
+    started = [
+        Service({**settings, "ROOMLOG_DASHBOARD_PORT": str(free_port())}, folder / f"node{number}.log")
+        for number in range(2)
+    ]
     try:
         for node in started:
             node.spawn()
@@ -55,6 +61,9 @@ def proxy(nodes: list[Service], tmp_path_factory: pytest.TempPathFactory) -> Ite
     for name, node in zip("ab", nodes, strict=True):
         own = f"server {name} 127.0.0.1:{node.port} port {node.internal_port}"
         text, replaced = re.subn(rf"server {name} 10\.0\.0\.\d:8080 port 8090", own, text)
+        assert replaced == 1
+        pages = f"server {name} 127.0.0.1:{node.environment['ROOMLOG_DASHBOARD_PORT']} port {node.internal_port}"
+        text, replaced = re.subn(rf"server {name} 10\.0\.0\.\d:8070 port 8090", pages, text)
         assert replaced == 1
     config = folder / "haproxy.cfg"
     config.write_text(text)
@@ -99,6 +108,25 @@ async def test_rest_sockets_and_streams_pass_through(app: App, proxy: Service) -
                         break
         polled = await app.ask("GET", f"/v1/rooms/r/events?after={cursor}", user="ann")
         assert [frame["seq"] for frame in polled.json()["frames"]] == [said["seq"]]
+
+
+async def test_the_dashboard_answers_by_its_own_name_alone(proxy: Service) -> None:
+    """In whatever case it is spelt; by another name there is the API."""
+    async with plain_client(proxy.url) as http:
+
+        async def status(path: str, host: str) -> int:
+            return (await http.get(path, headers={"Host": host})).status_code
+
+        async with asyncio.timeout(PATIENCE_S):
+            while await status("/sign-in", DASHBOARD) == 503:
+                await asyncio.sleep(0.1)
+        assert await status("/sign-in", DASHBOARD) == 200
+        assert await status("/sign-in", DASHBOARD.upper()) == 200
+        assert await status("/sign-in", "api.example.com") == 404
+        assert await status("/v1/rooms", "api.example.com") == 401
+        assert await status("/v1/rooms", DASHBOARD) == 404
+        # The service itself goes by the whole name, which its URL is to say with its port.
+        assert await status("/sign-in", f"{DASHBOARD}:8080") == 421
 
 
 async def test_a_node_that_drains_loses_nobody(app: App, nodes: list[Service]) -> None:
