@@ -1,10 +1,18 @@
 """The whole way: from signing up to a key that works."""
 
 import asyncio
+import json
+import os
+import re
+import sys
+from html import unescape
+from typing import Any
 
 from tests.support.dashboard import PASSWORD, Browser, key_in, link_to, text_of
 from tests.support.plain import plain_client
-from tests.support.processes import Service
+from tests.support.processes import ROOT, Service
+
+WITHIN_S = 30.0
 
 
 async def mint(service: Service, key: str) -> int:
@@ -259,8 +267,34 @@ async def test_the_public_keys_are_linked_to(owner: Browser) -> None:
     """The link of the page of signing keys leads to them."""
     app = await owner.make_app()
     await owner.post(f"/apps/{app}/signing", {"algorithm": "EdDSA"})
-    url = (await owner.get(f"/apps/{app}/signing")).text.partition('jwks.json"')[0].rpartition('href="')[
-        2
-    ] + "jwks.json"
+    url = re.search(r'href="([^"]+/jwks\.json)"', (await owner.get(f"/apps/{app}/signing")).text)
+    assert url is not None
     async with plain_client() as http:
-        assert [key["alg"] for key in (await http.get(url)).json()["keys"]] == ["EdDSA"]
+        assert [key["alg"] for key in (await http.get(url[1])).json()["keys"]] == ["EdDSA"]
+
+
+def snippets_in(page: str, language: str) -> list[str]:
+    found = re.findall(rf'<pre [^>]*data-language="{language}"[^>]*><code>(.*?)</code>', page, re.DOTALL)
+    return [unescape(text) for text in found]
+
+
+async def test_what_a_new_app_s_page_shows_runs_as_it_stands(owner: Browser) -> None:
+    """Its three programs, one after the other with the key alone, end in a room that is followed; so does curl as shown."""
+    app = await owner.make_app()
+    wish = {"label": "server", "grants": ["messages:write", "rooms:write", "tokens:create", "users:write"]}
+    shown = (await owner.post(f"/apps/{app}/keys", wish | {"expires": "never"})).text
+    (curl,) = snippets_in(shown, "sh")
+    program = "\n".join(snippets_in((await owner.get(f"/apps/{app}")).text, "python"))
+    environment = os.environ | {"ROOMLOG_API_KEY": key_in(shown)[1], "PYTHONPATH": str(ROOT / "sdk")}
+    piped: dict[str, Any] = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.STDOUT}
+    running = await asyncio.create_subprocess_exec(sys.executable, "-u", "-c", program, env=environment, **piped)
+    assert running.stdout is not None
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            assert b"alice [TextPart(text='Hello')]" in await running.stdout.readline()
+    finally:
+        running.kill()
+        await running.wait()
+    asked = await asyncio.create_subprocess_exec("sh", "-c", curl.replace("curl ", "curl -sS --fail ", 1), **piped)
+    printed, _ = await asked.communicate()
+    assert (asked.returncode, json.loads(printed)["user"]) == (0, "alice"), printed

@@ -19,7 +19,7 @@ from api.log.event import Kind
 from api.log.item import Item, Needs, Outcome
 from api.log.lane import POISON
 from tenants.ids import UserNumber
-from tests.support.inside import Inside, inside
+from tests.support.inside import Inside
 from tests.support.room_model import MEMBER_KINDS, RoomModel
 
 ROOMS = 2
@@ -103,12 +103,6 @@ BATCHES = st.lists(WISHES, min_size=6, max_size=20) | st.lists(
 """Of every kind; or of messages alone, which are appended as a set."""
 ROUNDS = st.lists(st.lists(BATCHES, min_size=1, max_size=CONNECTIONS), min_size=2, max_size=5)
 """Of calls that are made at once, each with its batch."""
-
-
-@pytest.fixture
-async def here(environment: dict[str, str]) -> AsyncIterator[Inside]:
-    async with inside(environment) as opened:
-        yield opened
 
 
 @pytest.fixture

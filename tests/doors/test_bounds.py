@@ -28,16 +28,10 @@ from api.tails.stretch import text_frame
 from tenants.authority import Credentialed
 from tenants.keys import create_key
 from tests.endurance.raw import dial, raw_socket, upgrade
-from tests.support.inside import Inside, inside
+from tests.support.inside import Inside
 
 WAIT_S = 10.0
 MORE_THAN_KERNELS_TAKE = 16 * 1024 * 1024
-
-
-@pytest.fixture
-async def here(environment: dict[str, str]) -> AsyncIterator[Inside]:
-    async with inside(environment) as opened:
-        yield opened
 
 
 def connection_of(here: Inside, connections: Connections) -> Connection:

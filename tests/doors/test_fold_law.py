@@ -3,7 +3,6 @@
 import json
 import random
 import secrets
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -17,15 +16,9 @@ from api.rooms.actions import change_room, delete_room
 from api.rooms.schemas import RoomChange
 from api.tails.fold import Fold
 from tenants.errors import ServiceError
-from tests.support.inside import Inside, inside
+from tests.support.inside import Inside
 
 USERS = ("ann", "bob", "cid", "dot")
-
-
-@pytest.fixture
-async def here(environment: dict[str, str]) -> AsyncIterator[Inside]:
-    async with inside(environment) as opened:
-        yield opened
 
 
 def state(fold: Fold) -> dict[str, Any]:

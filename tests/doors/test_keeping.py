@@ -1,7 +1,6 @@
 """What a process keeps of live rooms, and what it does when it must give memory back, wait, or let go."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from msgspec.structs import replace
@@ -25,12 +24,6 @@ from tenants.roles import Role
 from tests.support.inside import Inside, inside
 
 PURGE = text("SELECT purge_room_v1(:app, :room, 100)")
-
-
-@pytest.fixture
-async def here(environment: dict[str, str]) -> AsyncIterator[Inside]:
-    async with inside(environment) as opened:
-        yield opened
 
 
 async def test_memory_given_back_costs_readers_nothing(here: Inside, monkeypatch: pytest.MonkeyPatch) -> None:

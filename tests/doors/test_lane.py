@@ -22,12 +22,6 @@ from tests.support.room_model import RoomModel
 
 
 @pytest.fixture
-async def here(environment: dict[str, str]) -> AsyncIterator[Inside]:
-    async with inside(environment) as opened:
-        yield opened
-
-
-@pytest.fixture
 async def other(environment: dict[str, str]) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
     """Somebody else's connection."""
     connection = await asyncpg.connect(environment["DATABASE_URL"])

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import text
@@ -12,15 +11,9 @@ from api.tails import audit
 from tenants.authority import MAX_REMEMBERED
 from tenants.errors import Unauthenticated
 from tenants.keys import create_key, revoke_key
-from tests.support.inside import Inside, inside
+from tests.support.inside import Inside
 
 TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'roomlog-audit'"
-
-
-@pytest.fixture
-async def here(environment: dict[str, str]) -> AsyncIterator[Inside]:
-    async with inside(environment) as opened:
-        yield opened
 
 
 async def cut(here: Inside) -> None:

@@ -1,7 +1,6 @@
 """The request log: the last requests of an app, as many as there is room for, and nothing in them that lets anybody in."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from tenants import request_log as module
 from tenants.apps import delete_app
 from tenants.ids import KeyNumber, UserNumber
 from tenants.request_log import KEPT_LINES, Line, Request, RequestLog, Wanted, clean_path, clean_query, lines_of, sweep
-from tests.support.inside import Inside, inside
+from tests.support.inside import Inside
 
 HOLD = text("SELECT FROM apps WHERE app_id = :app FOR UPDATE")
 FILL = text("""
@@ -25,19 +24,6 @@ SELECT :app, CAST(extract(epoch FROM now() - make_interval(days => days)) * 1000
        'GET', '/' || days, '', 200, NULL, 1, '', NULL, NULL, NULL, 0 FROM unnest(ARRAY[0, 6, 8, 30]) AS days
 """)
 KEY = "rl_test_0000000A0001_" + "x" * 49
-
-
-@pytest.fixture
-async def here(environment: dict[str, str]) -> AsyncIterator[Inside]:
-    async with inside(environment) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def there(environment: dict[str, str]) -> AsyncIterator[Inside]:
-    """Another app."""
-    async with inside(environment) as opened:
-        yield opened
 
 
 def ask(log: RequestLog, here: Inside, path: str, status: int = 200, **more: Any) -> bool:

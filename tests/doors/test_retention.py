@@ -1,7 +1,6 @@
 """Retention: what a room no longer keeps is gone for everybody, and nobody misses anything without being told."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -18,12 +17,6 @@ RETAIN = text("UPDATE rooms SET retention_s = 3600 WHERE app_id = :app AND room 
 LONGEST = text("UPDATE rooms SET retention_s = 9223372036854775807 WHERE app_id = :app AND room = :room")
 APP = text("UPDATE apps SET retention_s = 3600 WHERE app_id = :app")
 ROWS = "SELECT seq FROM events WHERE app_id = $1 AND room = $2 ORDER BY seq"
-
-
-@pytest.fixture
-async def here(environment: dict[str, str]) -> AsyncIterator[Inside]:
-    async with inside(environment) as opened:
-        yield opened
 
 
 async def aged(here: Inside, room: RoomNumber, seq: int, *, by_app: bool = False) -> None:

@@ -16,15 +16,9 @@ from api.subscriptions.admission import Admission
 from api.subscriptions.poll import PollShell
 from api.subscriptions.sse import StreamShell
 from tenants.keys import create_key
-from tests.support.inside import Inside, inside
+from tests.support.inside import Inside
 
 WAIT_S = 15.0
-
-
-@pytest.fixture
-async def here(environment: dict[str, str]) -> AsyncIterator[Inside]:
-    async with inside(environment) as opened:
-        yield opened
 
 
 class Client:

@@ -1,7 +1,6 @@
 """Tallies: what an app does is counted once, under its hour, and is added up though the database was away for a while."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime
 
 import pytest
@@ -44,19 +43,6 @@ class Clock:
 
     def __call__(self) -> datetime:
         return self.moment
-
-
-@pytest.fixture
-async def here(environment: dict[str, str]) -> AsyncIterator[Inside]:
-    async with inside(environment) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def there(environment: dict[str, str]) -> AsyncIterator[Inside]:
-    """Another app, in a process of its own."""
-    async with inside(environment) as opened:
-        yield opened
 
 
 def counting(here: Inside, clock: Clock) -> Tallies:

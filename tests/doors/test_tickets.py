@@ -2,21 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import text as sql
 
 from tenants import tickets as ground
 from tenants.tickets import Origin, Ticket, Tickets
-from tests.support.inside import Inside, inside
-
-
-@pytest.fixture
-async def here(environment: dict[str, str]) -> AsyncIterator[Inside]:
-    async with inside(environment) as opened:
-        yield opened
-
+from tests.support.inside import Inside
 
 AGE = sql("UPDATE tickets SET used_at = now() - make_interval(secs => CAST(:seconds AS int)) WHERE ticket_hash = :hash")
 END = sql("UPDATE tickets SET ends_at = now() WHERE ticket_hash = :hash")

@@ -1,13 +1,12 @@
 """Usage: what an app stores is told closely enough for its quota, by work that does not grow with its logs."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import text
 
 from tenants.usage import BYTES, SAMPLED_ROOMS, Usage
-from tests.support.inside import Inside, inside
+from tests.support.inside import Inside
 from tests.support.long_rooms import fill, talk
 
 WAIT_S = 15.0
@@ -17,19 +16,6 @@ SELECT sum(octet_length(facts) + coalesce(octet_length(body), 0)) FROM events WH
 DELETE = text("UPDATE rooms SET deleted_at = now() WHERE app_id = :app AND room = :room")
 PURGE = text("SELECT purge_room_v1(:app, :room, 1000)")
 MOVE = text("SELECT move_floor_v1(:app, :room, 'infinity', 5)")
-
-
-@pytest.fixture
-async def here(environment: dict[str, str]) -> AsyncIterator[Inside]:
-    async with inside(environment) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def there(environment: dict[str, str]) -> AsyncIterator[Inside]:
-    """Another app."""
-    async with inside(environment) as opened:
-        yield opened
 
 
 async def measured(here: Inside) -> int:

@@ -1,7 +1,6 @@
 """What one connection writes enters its rooms in the order of its frames, however long each has to wait for its limits."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,15 +10,9 @@ from api.subscriptions import frames
 from tenants.budgets import Budget, Taken
 from tenants.errors import RateLimited
 from tenants.scope import Caller
-from tests.support.inside import Inside, Reading, inside
+from tests.support.inside import Inside, Reading
 
 WAIT_S = 10.0
-
-
-@pytest.fixture
-async def here(environment: dict[str, str]) -> AsyncIterator[Inside]:
-    async with inside(environment) as opened:
-        yield opened
 
 
 class Gates:
