@@ -4,6 +4,7 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from api.dashboard.app_head import head_of
 from api.dashboard.forms import Wrong
 from api.dashboard.permissions import Operation
 from api.dashboard.snippets import snippets_of
@@ -125,11 +126,5 @@ def _settings(visit: Visit, app: App, wrong: Wrong | None = None) -> Response[st
 
 
 def _shown(app: App) -> dict[str, object]:
-    return {
-        "id": app_name(app.scope.app),
-        "name": app.name,
-        "environment": app.environment,
-        "created_at": app.created_at,
-        "is_suspended": app.is_suspended,
-        "retention_days": "" if app.retention_s is None else str(max(1, app.retention_s // DAY_S)),
-    }
+    retention_days = "" if app.retention_s is None else str(max(1, app.retention_s // DAY_S))
+    return head_of(app) | {"created_at": app.created_at, "retention_days": retention_days}
