@@ -26,6 +26,20 @@ setup() {
     printf %s "$wanted" >"$folder/.installed-$lock"
 }
 
+# needs PACKAGE …: installs Debian's packages whose commands, of the same names, are missing; who is not root is told what to do.
+needs() {
+    for package in "$@"; do
+        command -v "$package" >/dev/null 2>&1 && continue
+        if [ "$(id -u)" -ne 0 ]; then
+            echo "$package is missing. On Debian, as root: apt-get install $*" >&2
+            exit 1
+        fi
+        echo "Installing $package …" >&2
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >/dev/null
+    done
+}
+
 find_python() {
     for name in python3 python3.14 python3.13 python3.12 python3.11; do
         if command -v "$name" >/dev/null 2>&1 &&
